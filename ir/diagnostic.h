@@ -9,17 +9,16 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "runtime/base/arena.h"
 #include "runtime/base/status.h"
 
-/* Where something came from. Strings are interned by the module (or outlive the diagnostics); all
- * parts are optional: NULL or 0. */
+/* Where something came from. Strings on nodes are interned by the module; all parts are optional:
+ * NULL or 0. */
 typedef struct rt_location {
     const char *file;
-    uint32_t line;   /* from 1 */
-    uint32_t column; /* from 1 */
+    uint32_t line;    /* from 1 */
+    uint32_t column;  /* from 1 */
     const char *name; /* node, tensor or layer: "encoder.layer.0.attention" */
 } rt_location;
 
@@ -39,6 +38,8 @@ typedef struct rt_diagnostics {
     size_t error_count;
 } rt_diagnostics;
 
+/* Records one diagnostic. The location's strings are copied, so diagnostics outlive the module they
+ * speak of. An error counts even where there is no memory left for its text. */
 void rt_diagnose(rt_diagnostics *sink, rt_severity severity, rt_location location,
                  const char *format, ...) RT_PRINTF(4, 5);
 
@@ -49,7 +50,8 @@ rt_status rt_diagnose_error(rt_diagnostics *sink, rt_status status, rt_location 
 bool rt_diagnostics_failed(const rt_diagnostics *sink);
 
 /* One diagnostic per line in order: "file:line:column: error: 'name': text"; parts that are absent
- * are left out. Returns a string in `arena`. */
+ * are left out. Returns a string in `arena`, NULL where there is no memory. */
+const char *rt_diagnostic_text(const rt_diagnostic *diagnostic, rt_arena *arena);
 const char *rt_diagnostics_text(const rt_diagnostics *sink, rt_arena *arena);
 void rt_diagnostics_deinit(rt_diagnostics *sink);
 
