@@ -21,6 +21,20 @@ typedef struct rt_emitter {
     LLVMValueRef function; /* being emitted */
 } rt_emitter;
 
+/* Fills *e with the types and a builder for `module`, which stays the caller's. `target` outlives
+ * the emitter. */
+void rt_emitter_init(rt_emitter *e, LLVMModuleRef module, const rt_target *target);
+void rt_emitter_deinit(rt_emitter *e);
+
+/* Lanes of the target's vectors of elements of this many bytes; at least 1. */
+unsigned rt_emit_target_lanes(const rt_emitter *e, unsigned element_bytes);
+
+/* Adds a function and points the builder at its first block. The body is called and compiled for
+ * the emitter's target; nothing in it may become a call of the C library. */
+LLVMValueRef rt_emit_function_begin(rt_emitter *e, const char *name, LLVMTypeRef type);
+/* void(context, pointers, sizes, i64 begin, i64 end, i32 worker): retort_kernel of the ABI. */
+LLVMTypeRef rt_emit_kernel_type(const rt_emitter *e);
+
 /* ---- types */
 LLVMTypeRef rt_emit_dtype(const rt_emitter *e, rt_dtype dtype); /* in memory; bool is i8 */
 LLVMTypeRef rt_emit_vector_type(const rt_emitter *e, LLVMTypeRef element, unsigned lanes);
@@ -46,12 +60,24 @@ LLVMValueRef rt_emit_load(rt_emitter *e, rt_dtype dtype, LLVMValueRef base, LLVM
 void rt_emit_store(rt_emitter *e, rt_dtype dtype, LLVMValueRef value, LLVMValueRef base,
                    LLVMValueRef index, LLVMValueRef mask);
 
-/* ---- arithmetic with the project's floating-point flags (contract, no signed zeros) */
+/* <lanes x i1>, true where first + lane < end: the mask of a loop's ragged end. */
+LLVMValueRef rt_emit_tail_mask(rt_emitter *e, LLVMValueRef first, LLVMValueRef end, unsigned lanes);
+
+/* ---- arithmetic. Floating point is strict: no flags, fused only where rt_emit_fma says so. */
 LLVMValueRef rt_emit_fma(rt_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c); /* a*b+c */
 LLVMValueRef rt_emit_intrinsic(rt_emitter *e, const char *name, LLVMTypeRef *overloads,
                                unsigned overload_count, LLVMValueRef *arguments, unsigned count);
+LLVMValueRef rt_emit_max(rt_emitter *e, LLVMValueRef a, LLVMValueRef b, bool is_signed);
+LLVMValueRef rt_emit_min(rt_emitter *e, LLVMValueRef a, LLVMValueRef b, bool is_signed);
 /* Sum, maximum, minimum over the lanes, in a fixed order (pairwise halving). */
-typedef enum rt_lane_reduction { RT_LANES_SUM, RT_LANES_MAX, RT_LANES_MIN, RT_LANES_PROD } rt_lane_reduction;
+typedef enum rt_lane_reduction {
+    RT_LANES_SUM,
+    RT_LANES_MAX,
+    RT_LANES_MIN,
+    RT_LANES_PROD
+} rt_lane_reduction;
+LLVMValueRef rt_emit_combine(rt_emitter *e, LLVMValueRef a, LLVMValueRef b,
+                             rt_lane_reduction reduction);
 LLVMValueRef rt_emit_reduce_lanes(rt_emitter *e, LLVMValueRef vector, rt_lane_reduction reduction);
 
 /* ---- control flow. A loop `for (i = begin; i < end; i += step)` with carried values:
@@ -62,13 +88,13 @@ LLVMValueRef rt_emit_reduce_lanes(rt_emitter *e, LLVMValueRef vector, rt_lane_re
  *     rt_emit_loop_end(e, &loop);                                  // builder is behind the loop
  *     result = rt_emit_loop_result(&loop, sum);                    // value behind the loop
  * `begin`, `end`, `step` are i64. The loop may run zero times. */
-enum { RT_LOOP_MAX_CARRIED = 16 };
+enum { RT_LOOP_MAX_CARRIED = 64 };
 typedef struct rt_loop {
     LLVMValueRef index;
     LLVMValueRef step;
     LLVMBasicBlockRef before, header, body, after;
     LLVMValueRef end;
-    LLVMValueRef carried[RT_LOOP_MAX_CARRIED];
+    LLVMValueRef carried[RT_LOOP_MAX_CARRIED], next[RT_LOOP_MAX_CARRIED];
     unsigned carried_count;
 } rt_loop;
 rt_loop rt_emit_loop_begin(rt_emitter *e, LLVMValueRef begin, LLVMValueRef end, LLVMValueRef step,

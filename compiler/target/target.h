@@ -4,6 +4,10 @@
 #define RETORT_COMPILER_TARGET_TARGET_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/status.h"
 
 typedef struct rt_target {
     const char *name;      /* "host", or a row of targets.def */
@@ -12,8 +16,17 @@ typedef struct rt_target {
     const char *features;  /* LLVM feature string: "+avx2,+fma,…" */
     unsigned vector_bytes; /* preferred: 64 with AVX-512, 32 with AVX2, 16 with SSE or NEON */
     bool has_fma;
-    bool has_masked_memory; /* masked loads and stores are instructions */
+    bool has_masked_memory; /* masked loads and stores of every width are instructions */
     unsigned l1_bytes, l2_bytes;
 } rt_target;
+
+/* The target of that name; "host" or NULL is the machine we run on. Strings live in `arena` or for
+ * ever. RT_NOT_FOUND where there is no such row. */
+RT_MUST_CHECK rt_status rt_target_find(const char *name, rt_target *target, rt_arena *arena,
+                                       rt_error *error);
+
+/* The rows of targets.def. */
+size_t rt_target_count(void);
+const rt_target *rt_target_at(size_t index);
 
 #endif
