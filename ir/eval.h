@@ -25,8 +25,10 @@ typedef struct rt_eval {
     size_t operand_count;
     const rt_array *const *operands; /* NULL where left out */
     rt_array *results;
-    const int64_t *symbols; /* value of each symbol of the module */
-    uint64_t seed, step;    /* for dropout */
+    const int64_t *symbols; /* value of each symbol of the module, -1 where it has none; or NULL */
+    const rt_array *const *parameters; /* or NULL */
+    uint64_t seed, step;               /* for dropout */
+    bool draws;                        /* seed and step are known: not while folding */
     rt_arena *arena;
     rt_error *error;
 } rt_eval;
@@ -51,14 +53,18 @@ RT_MUST_CHECK rt_status rt_eval_node(const rt_graph *graph, rt_node node,
                                      rt_array **results, rt_error *error);
 
 /* Evaluates a graph: inputs[i] for input i; parameters[p] for parameter p (NULL where unused).
- * Symbols are bound from the inputs' shapes (a dimension that is one symbol gets its size; the
- * others are checked). Fills outputs[i] for output i, assignments included. Arrays are in `arena`. */
+ * Symbols are bound from the inputs' shapes (a dimension that is one symbol gets its size, then one
+ * such as B+1 is solved for a symbol still without a value; all others are checked). An input that
+ * no output needs may be NULL. Fills outputs[i] for output i, assignments included. Arrays are in
+ * `arena`. */
 RT_MUST_CHECK rt_status rt_eval_graph(const rt_graph *graph, const rt_array *const *inputs,
                                       const rt_array *const *parameters,
                                       const rt_eval_options *options, rt_arena *arena,
                                       rt_array **outputs, rt_error *error);
 
-/* Folds one node with constant operands: RT_OK and tensors (in `arena`), rounded to their types. */
+/* Folds one node with constant operands: RT_OK and tensors (in the module's arena), rounded to
+ * their types. Not RT_OK, and nothing to diagnose, where the node has no value yet: dropout, a
+ * symbolic dimension, an index out of range. */
 RT_MUST_CHECK rt_status rt_eval_fold(rt_module *module, rt_op op, const rt_attr *attrs,
                                      const rt_tensor *const *operands, size_t operand_count,
                                      const rt_type *result_types, size_t result_count,
