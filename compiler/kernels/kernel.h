@@ -2,10 +2,10 @@
 /* What the emitter of a kernel gets, and what a kernel row is.
  *
  * A kernel is one function of the ABI's type retort_kernel. Kernels are shared: two nodes whose
- * operators, attributes and types agree (symbolic dimensions compared by position, not by name) call
- * one function; symbolic sizes are therefore arguments, constants are literals. A kernel does not
- * allocate, synchronise or know the graph around it; what it needs to keep for itself is per-worker
- * scratch. The result may not depend on how the range is split. */
+ * operators, attributes and types agree (symbolic dimensions compared by position, not by name)
+ * call one function; symbolic sizes are therefore arguments, constants are literals. A kernel does
+ * not allocate, synchronise or know the graph around it; what it needs to keep for itself is
+ * per-worker scratch. The result may not depend on how the range is split. */
 #ifndef RETORT_COMPILER_KERNELS_KERNEL_H
 #define RETORT_COMPILER_KERNELS_KERNEL_H
 
@@ -47,10 +47,10 @@ const rt_kernel_row *rt_kernel_find(rt_op op);
 LLVMValueRef rt_emit_context_seed(rt_emitter *e, LLVMValueRef context);
 LLVMValueRef rt_emit_context_step(rt_emitter *e, LLVMValueRef context);
 
-/* One element of an elementwise operator: scalar_<op> in kernels/scalar_*.c. Operands are vectors of
- * equal lanes in compute types (f32 or f64, integers of their width, bool as i1). `column` is the
- * index along the last dimension of each lane (i64 vector), for dropout, whose example and position
- * operands are splats. */
+/* One element of an elementwise operator: scalar_<op> in kernels/scalar_*.c. Operands are vectors
+ * of equal lanes in compute types (f32 or f64, integers of their width, bool as i1). `column` is
+ * the index along the last dimension of each lane (i64 vector), for dropout, whose example and
+ * position operands are splats. */
 typedef struct rt_scalar_build {
     rt_emitter *e;
     const rt_graph *graph;
