@@ -38,7 +38,8 @@ rt_type rt_builder_type(const rt_builder *b, rt_value value);
 /* Sources. */
 rt_value rt_build_input(rt_builder *b, const char *name, rt_type type);
 rt_value rt_build_parameter(rt_builder *b, rt_parameter parameter); /* merged: one node each */
-rt_value rt_build_constant(rt_builder *b, const rt_tensor *tensor); /* bytes must outlive the module */
+rt_value rt_build_constant(rt_builder *b,
+                           const rt_tensor *tensor); /* bytes must outlive the module */
 rt_value rt_build_scalar(rt_builder *b, rt_dtype dtype, double value); /* rank 0 */
 rt_value rt_build_scalar_int(rt_builder *b, rt_dtype dtype, int64_t value);
 rt_value rt_build_zeros(rt_builder *b, rt_type type); /* a broadcast scalar */
@@ -48,13 +49,15 @@ rt_value rt_build_iota(rt_builder *b, rt_dtype dtype, int axis, rt_type shape);
 rt_value rt_build_dim_as(rt_builder *b, rt_dim size, rt_dtype dtype);
 
 /* One operand: rt_build_exp(b, x) and so on. Two: rt_build_add(b, x, y) and so on. */
-#define RT_UNARY_OPS(X)                                                                            \
-    X(neg) X(abs) X(sign) X(exp) X(log) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tanh)       \
-    X(sigmoid) X(erf) X(relu) X(floor) X(ceil) X(round) X(is_nan) X(is_inf) X(not) X(softmax)      \
-    X(log_softmax)
-#define RT_BINARY_OPS(X)                                                                           \
-    X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum) X(equal) X(less) X(less_equal)        \
-    X(and) X(or) X(xor)
+#define RT_UNARY_OPS(X)                                                                          \
+    X(neg)                                                                                       \
+    X(abs) X(sign) X(exp) X(log) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tanh) X(sigmoid) \
+        X(erf) X(relu) X(floor) X(ceil) X(round) X(is_nan) X(is_inf) X(not ) X(softmax)          \
+            X(log_softmax)
+#define RT_BINARY_OPS(X)                                                                          \
+    X(add)                                                                                        \
+    X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum) X(equal) X(less) X(less_equal) X(and) X(or) \
+        X(xor)
 #define RT_DECLARE_UNARY(id) rt_value rt_build_##id(rt_builder *b, rt_value x);
 #define RT_DECLARE_BINARY(id) rt_value rt_build_##id(rt_builder *b, rt_value x, rt_value y);
 RT_UNARY_OPS(RT_DECLARE_UNARY)

@@ -40,8 +40,10 @@ bool rt_dim_divide(rt_dim_table *table, rt_dim a, rt_dim b, rt_dim *quotient);
 static inline bool rt_dim_equal(rt_dim a, rt_dim b) {
     return a.index == b.index;
 }
-bool rt_dim_is_constant(const rt_dim_table *table, rt_dim dim, int64_t *value); /* value may be NULL */
-bool rt_dim_is_symbol(const rt_dim_table *table, rt_dim dim, uint32_t *symbol); /* symbol may be NULL */
+bool rt_dim_is_constant(const rt_dim_table *table, rt_dim dim,
+                        int64_t *value); /* value may be NULL */
+bool rt_dim_is_symbol(const rt_dim_table *table, rt_dim dim,
+                      uint32_t *symbol); /* symbol may be NULL */
 
 /* The terms, in canonical order; the constant 0 has none. */
 const rt_dim_term *rt_dim_terms(const rt_dim_table *table, rt_dim dim, size_t *count);

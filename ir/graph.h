@@ -101,7 +101,7 @@ typedef struct rt_node_info {
 } rt_node_info;
 
 typedef struct rt_output {
-    const char *name;       /* of the output, or of the assigned parameter */
+    const char *name; /* of the output, or of the assigned parameter */
     rt_value value;
     rt_parameter parameter; /* RT_NO_PARAMETER for a named output */
 } rt_output;

@@ -12,7 +12,7 @@ typedef struct rt_infer {
     size_t operand_count;
     const rt_type *operands; /* of a left-out operand: is_present false, type unspecified */
     const bool *is_present;
-    const rt_attr *attrs; /* may be normalised in place: axes made non-negative */
+    rt_attr *attrs; /* may be normalised in place: axes made non-negative */
     rt_type *results;
     rt_location location;
 } rt_infer;

@@ -10,4 +10,9 @@
 rt_module *rt_parse_module(const char *text, size_t length, const char *file,
                            rt_diagnostics *diagnostics);
 
+/* The same, but a node that is written without a location gets its place in the text, so that what
+ * passes have to say about it names a line of the text. Printing the module then shows these. */
+rt_module *rt_parse_module_with_places(const char *text, size_t length, const char *file,
+                                       rt_diagnostics *diagnostics);
+
 #endif

@@ -5,8 +5,8 @@
 
 #include "ir/graph.h"
 
-/* A whole module, or one graph; a string in `arena`, NULL where there is no memory. Live nodes only,
- * in topological order, values numbered in that order. */
+/* A whole module, or one graph; a string in `arena`, NULL where there is no memory. Live nodes
+ * only, in topological order, values numbered in that order. */
 const char *rt_print_module(const rt_module *module, rt_arena *arena);
 const char *rt_print_graph(const rt_graph *graph, rt_arena *arena);
 

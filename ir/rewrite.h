@@ -11,8 +11,8 @@
 
 typedef struct rt_rewriter {
     const rt_graph *old;
-    rt_builder b;   /* into the new graph; location is set to the old node's */
-    rt_value *map;  /* old value -> new value, RT_NO_VALUE where not built yet */
+    rt_builder b;  /* into the new graph; location is set to the old node's */
+    rt_value *map; /* old value -> new value, RT_NO_VALUE where not built yet */
     void *user;
 } rt_rewriter;
 
@@ -24,13 +24,13 @@ rt_value rt_rewriter_mapped(const rt_rewriter *rewriter, rt_value old);
 rt_value rt_rewriter_operand(const rt_rewriter *rewriter, rt_node node, int index);
 void rt_rewriter_set(rt_rewriter *rewriter, rt_value old, rt_value fresh);
 
-/* Rebuilds `graph` under `rule` (NULL: copies) and returns the new graph, not yet in the module; all
- * inputs are kept, in order, also unused ones. NULL where the module failed. */
+/* Rebuilds `graph` under `rule` (NULL: copies) and returns the new graph, not yet in the module;
+ * all inputs are kept, in order, also unused ones. NULL where the module failed. */
 rt_graph *rt_graph_rewrite(rt_graph *graph, rt_rewrite_rule rule, void *user);
 
-/* Builds the live nodes of `callee` into b's graph: input i of callee stands for arguments[i]; fills
- * results[i] with the value of callee's output i (assignments included). Both graphs are of one
- * module. */
+/* Builds the live nodes of `callee` into b's graph: input i of callee stands for arguments[i];
+ * fills results[i] with the value of callee's output i (assignments included). Both graphs are of
+ * one module. */
 bool rt_build_inline(rt_builder *b, const rt_graph *callee, const rt_value *arguments,
                      rt_value *results);
 

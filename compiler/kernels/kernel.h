@@ -21,6 +21,9 @@ typedef struct rt_kernel_build {
     LLVMValueRef operands[16];       /* pointers; NULL where left out */
     LLVMValueRef results[4];
     LLVMValueRef scratch; /* this worker's, 64-byte aligned */
+    /* i64: the node's attribute `site` where it has one. It is an argument and not a literal, so that
+     * layers which differ only in it share a kernel. */
+    LLVMValueRef site;
     LLVMValueRef (*size)(struct rt_kernel_build *build, rt_dim dim); /* i64 value of a dimension */
     void *owner;                                                     /* for `size` */
 } rt_kernel_build;
@@ -59,6 +62,7 @@ typedef struct rt_scalar_build {
     unsigned lanes;
     LLVMValueRef column;
     LLVMValueRef seed, step; /* i32, for dropout */
+    LLVMValueRef site;       /* i64, for dropout: an argument, as in rt_kernel_build */
     /* Index along dimension `axis` of the result (i64 vector), for iota. */
     LLVMValueRef (*index)(struct rt_scalar_build *build, int axis);
     LLVMValueRef (*size)(struct rt_scalar_build *build, rt_dim dim); /* i64, for dim */

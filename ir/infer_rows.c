@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Type rules of operators on packed rows: segments, attention, recurrence. */
+#include "ir/infer_impl.h"
+
+/* The number of rows B from row_offsets i32[B+1]. */
+static bool row_count(rt_infer *infer, size_t operand, rt_dim *rows) {
+    rt_type offsets = infer->operands[operand];
+    if (offsets.dtype != RT_I32 || offsets.rank != 1)
+        return rt_infer_fail(infer, "row_offsets are %s; i32[B+1] is needed",
+                             infer_type_text(infer, offsets));
+    rt_dim_table *dims = infer_dims(infer);
+    *rows = rt_dim_subtract(dims, offsets.dims[0], rt_dim_constant(dims, 1));
+    return true;
+}
+
+static bool is_matrix(rt_infer *infer, size_t operand, const char *name, rt_type type) {
+    if (rt_type_equal(infer->operands[operand], type)) return true;
+    return rt_infer_fail(infer, "%s is %s; %s is needed", name,
+                         infer_type_text(infer, infer->operands[operand]),
+                         infer_type_text(infer, type));
+}
+
+bool infer_segment_sum(rt_infer *infer) {
+    rt_dim rows;
+    if (!row_count(infer, 1, &rows)) return false;
+    if (infer->operands[0].rank < 1) return rt_infer_fail(infer, "x has rank 0");
+    infer->results[0] = infer->operands[0];
+    infer->results[0].dims[0] = rows;
+    return true;
+}
+
+bool infer_segment_repeat(rt_infer *infer) {
+    rt_dim rows;
+    rt_type x = infer->operands[0];
+    if (!row_count(infer, 1, &rows)) return false;
+    if (x.rank < 1 || !rt_dim_equal(x.dims[0], rows))
+        return rt_infer_fail(infer, "x is %s; its first dimension must be %s",
+                             infer_type_text(infer, x), infer_dim_text(infer, rows));
+    infer->results[0] = x;
+    infer->results[0].dims[0] = infer->attrs[0].dim;
+    return true;
+}
+
+bool infer_shift_rows(rt_infer *infer) {
+    rt_dim rows;
+    if (!row_count(infer, 1, &rows)) return false;
+    if (infer->operands[0].rank != 2)
+        return rt_infer_fail(infer, "x is %s; a matrix is needed",
+                             infer_type_text(infer, infer->operands[0]));
+    infer->results[0] = infer->operands[0];
+    return true;
+}
+
+/* Checks what attention and its gradient share: the operand at `first` is the query, then key and
+ * value; `offsets` row_offsets, then key_mask and example_ids. */
+static bool check_attention(rt_infer *infer, size_t first, size_t offsets) {
+    rt_type query = infer->operands[first];
+    int64_t heads = infer->attrs[0].integer, width;
+    rt_dim rows;
+    if (query.rank != 2 || query.dtype != RT_F32)
+        return rt_infer_fail(infer, "the query is %s; f32[T,heads*d] is needed",
+                             infer_type_text(infer, query));
+    if (!rt_dim_is_constant(infer_dims(infer), query.dims[1], &width) || heads < 1 || width % heads)
+        return rt_infer_fail(infer, "%lld heads do not divide width %s", (long long)heads,
+                             infer_dim_text(infer, query.dims[1]));
+    if (!is_matrix(infer, first + 1, "the key", query) ||
+        !is_matrix(infer, first + 2, "the value", query) || !row_count(infer, offsets, &rows))
+        return false;
+    if (infer->operand_count > offsets + 1 && infer->is_present[offsets + 1] &&
+        !is_matrix(infer, offsets + 1, "key_mask", rt_type_make(RT_I32, 1, query.dims)))
+        return false;
+    if (infer->operand_count > offsets + 2 && infer->is_present[offsets + 2] &&
+        !is_matrix(infer, offsets + 2, "example_ids", rt_type_make(RT_I32, 1, &rows)))
+        return false;
+    double dropout = infer->attrs[3].real;
+    if (!(dropout >= 0 && dropout < 1))
+        return rt_infer_fail(infer, "dropout %g is not in [0, 1)", dropout);
+    if (dropout > 0 && !(infer->operand_count > offsets + 2 && infer->is_present[offsets + 2]))
+        return rt_infer_fail(infer, "dropout needs example_ids");
+    return true;
+}
+
+static rt_type lse_type(rt_infer *infer, rt_type query) {
+    rt_type lse = query;
+    lse.dims[1] = rt_dim_constant(infer_dims(infer), infer->attrs[0].integer);
+    return lse;
+}
+
+bool infer_attention(rt_infer *infer) {
+    if (!check_attention(infer, 0, 3)) return false;
+    infer->results[0] = infer->operands[0];
+    infer->results[1] = lse_type(infer, infer->operands[0]);
+    return true;
+}
+
+bool infer_attention_gradient(rt_infer *infer) {
+    if (!check_attention(infer, 1, 6)) return false;
+    rt_type query = infer->operands[1];
+    if (!is_matrix(infer, 0, "d_out", query) || !is_matrix(infer, 4, "out", query) ||
+        !is_matrix(infer, 5, "lse", lse_type(infer, query)))
+        return false;
+    infer->results[0] = infer->results[1] = infer->results[2] = query;
+    return true;
+}
+
+/* [T,H] of [T,4H]. */
+static bool hidden_type(rt_infer *infer, size_t operand, rt_type *hidden) {
+    rt_type wide = infer->operands[operand];
+    int64_t width;
+    if (wide.rank != 2 || wide.dtype != RT_F32 ||
+        !rt_dim_is_constant(infer_dims(infer), wide.dims[1], &width) || width % 4)
+        return rt_infer_fail(infer, "%s is not f32[T,4*H]", infer_type_text(infer, wide));
+    *hidden = wide;
+    hidden->dims[1] = rt_dim_constant(infer_dims(infer), width / 4);
+    return true;
+}
+
+static bool check_recurrent(rt_infer *infer, size_t operand, rt_type wide, rt_type hidden) {
+    rt_dim dims[2] = {wide.dims[1], hidden.dims[1]};
+    return is_matrix(infer, operand, "the recurrent matrix", rt_type_make(RT_F32, 2, dims));
+}
+
+bool infer_lstm(rt_infer *infer) {
+    rt_type hidden;
+    rt_dim rows;
+    if (!hidden_type(infer, 0, &hidden) || !check_recurrent(infer, 1, infer->operands[0], hidden) ||
+        !row_count(infer, 2, &rows))
+        return false;
+    infer->results[0] = infer->results[1] = hidden;
+    infer->results[2] = infer->operands[0];
+    return true;
+}
+
+bool infer_lstm_gradient(rt_infer *infer) {
+    rt_type hidden;
+    rt_dim rows;
+    if (!hidden_type(infer, 2, &hidden) || !is_matrix(infer, 0, "d_hidden", hidden) ||
+        !is_matrix(infer, 1, "cell", hidden) ||
+        !check_recurrent(infer, 3, infer->operands[2], hidden) || !row_count(infer, 4, &rows))
+        return false;
+    infer->results[0] = infer->operands[2];
+    return true;
+}
