@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Facts about the machine and about this process's use of it. */
+#ifndef RETORT_RUNTIME_BASE_CPU_H
+#define RETORT_RUNTIME_BASE_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Cores that the calling thread may run on (its affinity mask); at least 1. */
+uint32_t rt_cpu_usable_cores(void);
+
+/* The processor's name as the system tells it ("AMD EPYC 9R14"), cut to `size` bytes with its NUL;
+ * the name of the architecture where it tells none. */
+void rt_cpu_name(char *name, size_t size);
+
+/* Largest resident memory of this process so far, in bytes, since its start or the last reset; 0
+ * where the system does not tell. Pages of mapped files count while they are resident. */
+uint64_t rt_memory_peak_bytes(void);
+
+/* Lets the peak begin again at what is resident now; false where the system does not allow it. */
+bool rt_memory_peak_reset(void);
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "runtime/base/cpu.h"
+#include "tests/support/test.h"
+
+static void test_usable_cores_follow_the_affinity(void) {
+    cpu_set_t before, one;
+    CU_ASSERT_EQUAL_FATAL(sched_getaffinity(0, sizeof before, &before), 0);
+    CU_ASSERT_EQUAL(rt_cpu_usable_cores(), (uint32_t)CPU_COUNT(&before));
+    CPU_ZERO(&one);
+    int first = 0;
+    while (!CPU_ISSET(first, &before)) ++first;
+    CPU_SET(first, &one);
+    CU_ASSERT_EQUAL_FATAL(sched_setaffinity(0, sizeof one, &one), 0);
+    CU_ASSERT_EQUAL(rt_cpu_usable_cores(), 1);
+    CU_ASSERT_EQUAL(sched_setaffinity(0, sizeof before, &before), 0);
+}
+
+static void test_name(void) {
+    char name[100], cut[5];
+    rt_cpu_name(name, sizeof name);
+    CU_ASSERT_TRUE(strlen(name) > 3);
+    CU_ASSERT_PTR_NULL(strchr(name, '\n'));
+    rt_cpu_name(cut, sizeof cut);
+    CU_ASSERT_EQUAL(strlen(cut), 4);
+    CU_ASSERT_EQUAL(strncmp(cut, name, 4), 0);
+}
+
+/* Touches and gives back `size` bytes; returns how much the peak rose: that much, and the shadow of a
+ * sanitizer, up to four bytes for each. */
+static int64_t touch(size_t size) {
+    int64_t before = (int64_t)rt_memory_peak_bytes();
+    char *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CU_ASSERT_NOT_EQUAL_FATAL(block, MAP_FAILED);
+    memset(block, 1, size);
+    munmap(block, size);
+    return (int64_t)rt_memory_peak_bytes() - before;
+}
+
+static void test_peak_rises_and_is_reset(void) {
+    const int64_t megabyte = 1 << 20;
+    int64_t rise = touch(64 << 20);
+    CU_ASSERT_TRUE(rise > 56 * megabyte && rise < 384 * megabyte);
+    if (!rt_memory_peak_reset()) {
+        test_skip("the system does not let the peak be reset");
+        return;
+    }
+    CU_ASSERT_TRUE(touch(1 << 20) < 8 * megabyte);
+    rise = touch(48 << 20);
+    CU_ASSERT_TRUE(rise > 40 * megabyte && rise < 288 * megabyte);
+}
+
+TEST_MAIN("cpu", TEST(test_usable_cores_follow_the_affinity), TEST(test_name),
+          TEST(test_peak_rises_and_is_reset))
