@@ -247,7 +247,8 @@ static bool operands_precede(const rt_graph *graph, const unsigned char *is_live
     return true;
 }
 
-bool rt_graph_order(const rt_graph *graph, rt_arena *arena, rt_node **nodes, size_t *count) {
+bool rt_graph_order_of(const rt_graph *graph, const rt_value *values, size_t value_count,
+                       rt_arena *arena, rt_node **nodes, size_t *count) {
     size_t n = graph->node_count;
     walk w = {graph,
               RT_NEW_ARRAY(arena, unsigned char, n),
@@ -256,9 +257,8 @@ bool rt_graph_order(const rt_graph *graph, rt_arena *arena, rt_node **nodes, siz
               RT_NEW_ARRAY(arena, rt_node, n),
               0};
     if (!w.state || !w.stack || !w.next_operand || !w.order) return false;
-    for (size_t i = 0; i < graph->output_count; ++i)
-        if (rt_value_is(graph->outputs[i].value) &&
-            !visit_from(&w, rt_graph_definition(graph, graph->outputs[i].value)))
+    for (size_t i = 0; i < value_count; ++i)
+        if (rt_value_is(values[i]) && !visit_from(&w, rt_graph_definition(graph, values[i])))
             return false;
     /* Where no use was moved, the order of creation is already topological and reads best. */
     if (operands_precede(graph, w.state)) {
@@ -269,6 +269,13 @@ bool rt_graph_order(const rt_graph *graph, rt_arena *arena, rt_node **nodes, siz
     *nodes = w.order;
     *count = w.count;
     return true;
+}
+
+bool rt_graph_order(const rt_graph *graph, rt_arena *arena, rt_node **nodes, size_t *count) {
+    rt_value *values = RT_NEW_ARRAY(arena, rt_value, graph->output_count);
+    if (!values) return false;
+    for (size_t i = 0; i < graph->output_count; ++i) values[i] = graph->outputs[i].value;
+    return rt_graph_order_of(graph, values, graph->output_count, arena, nodes, count);
 }
 
 uint32_t *rt_graph_use_counts(const rt_graph *graph, rt_arena *arena) {

@@ -187,6 +187,9 @@ void rt_graph_replace_uses(rt_graph *graph, rt_value old, rt_value fresh, rt_nod
 /* The live nodes (those that an output needs) in topological order: operands first, otherwise by
  * index. Written to an array in `arena`; false where memory ran out or the graph has a cycle. */
 bool rt_graph_order(const rt_graph *graph, rt_arena *arena, rt_node **nodes, size_t *count);
+/* The same for the nodes that `values` need, whether they are outputs or not. */
+bool rt_graph_order_of(const rt_graph *graph, const rt_value *values, size_t value_count,
+                       rt_arena *arena, rt_node **nodes, size_t *count);
 
 /* Number of uses of each value by live nodes and outputs, indexed by value; NULL without memory. */
 uint32_t *rt_graph_use_counts(const rt_graph *graph, rt_arena *arena);
