@@ -28,9 +28,10 @@ bool rt_value_is_splat(const rt_graph *graph, rt_value value, double *number) {
     return true;
 }
 
-/* `value` where its type is the result's, else RT_NO_VALUE: a rule may not lose a broadcast. */
-static rt_value if_same_type(const rt_birth *birth, rt_value value) {
-    return rt_type_equal(rt_builder_type(birth->b, value), birth->type) ? value : RT_NO_VALUE;
+/* `value` in the type of the result: a rule may not lose a broadcast. */
+static rt_value in_result_type(const rt_birth *birth, rt_value value) {
+    if (rt_builder_type(birth->b, value).dtype != birth->type.dtype) return RT_NO_VALUE;
+    return rt_build_broadcast(birth->b, value, birth->type.dims, (size_t)birth->type.rank);
 }
 
 static rt_op operand_op(const rt_birth *birth, size_t index) {
@@ -74,8 +75,7 @@ static rt_value combine_dims(const rt_birth *birth) {
 static rt_value rule_add(const rt_birth *birth) {
     double number;
     if (rt_value_is_splat(birth->b->graph, birth->operands[1], &number) && number == 0) {
-        rt_value x = if_same_type(birth, birth->operands[0]);
-        if (rt_value_is(x)) return x;
+        return in_result_type(birth, birth->operands[0]);
     }
     return combine_dims(birth);
 }
@@ -84,8 +84,7 @@ static rt_value rule_add(const rt_birth *birth) {
 static rt_value rule_mul(const rt_birth *birth) {
     double number;
     if (rt_value_is_splat(birth->b->graph, birth->operands[1], &number) && number == 1) {
-        rt_value x = if_same_type(birth, birth->operands[0]);
-        if (rt_value_is(x)) return x;
+        return in_result_type(birth, birth->operands[0]);
     }
     return birth->op == RT_OP_mul ? combine_dims(birth) : RT_NO_VALUE;
 }
@@ -114,7 +113,7 @@ static rt_value rule_involution(const rt_birth *birth) {
 
 /* cast to its own type = x; casting bool, or an integer, through a wider integer = casting once. */
 static rt_value rule_cast(const rt_birth *birth) {
-    rt_value x = if_same_type(birth, birth->operands[0]);
+    rt_value x = in_result_type(birth, birth->operands[0]);
     if (rt_value_is(x) || operand_op(birth, 0) != RT_OP_cast) return x;
     rt_node inner = rt_graph_definition(birth->b->graph, birth->operands[0]);
     rt_value source = rt_graph_node(birth->b->graph, inner)->operands[0];
@@ -133,9 +132,9 @@ static rt_value rule_cast(const rt_birth *birth) {
 static rt_value rule_select(const rt_birth *birth) {
     double number;
     if (rt_value_is_splat(birth->b->graph, birth->operands[0], &number))
-        return if_same_type(birth, birth->operands[number != 0 ? 1 : 2]);
+        return in_result_type(birth, birth->operands[number != 0 ? 1 : 2]);
     return rt_value_equal(birth->operands[1], birth->operands[2])
-               ? if_same_type(birth, birth->operands[1])
+               ? in_result_type(birth, birth->operands[1])
                : RT_NO_VALUE;
 }
 
@@ -144,7 +143,7 @@ static rt_value rule_logic(const rt_birth *birth) {
     double number;
     if (!rt_value_is_splat(birth->b->graph, birth->operands[1], &number)) return RT_NO_VALUE;
     bool is_neutral = (birth->op == RT_OP_and) == (number != 0);
-    return if_same_type(birth, birth->operands[is_neutral ? 0 : 1]);
+    return in_result_type(birth, birth->operands[is_neutral ? 0 : 1]);
 }
 
 /* dropout with rate 0 = x. */
