@@ -2,8 +2,8 @@
 /* What compiled code exports and what it expects of whoever runs it. Standalone: the compiler and
  * the runtime share this header and nothing else above runtime/base.
  *
- * A program is tables of facts and a few functions. It allocates nothing, opens nothing and keeps no
- * state: memory, weights and threads come from the runtime through retort_context. Its only
+ * A program is tables of facts and a few functions. It allocates nothing, opens nothing and keeps
+ * no state: memory, weights and threads come from the runtime through retort_context. Its only
  * undefined symbols are cblas_sgemm, memcpy and memset.
  *
  * One symbol is exported: retort_program_query(max_version) returns the program, or NULL where the
@@ -61,18 +61,18 @@ typedef struct retort_parameter {
     uint32_t dtype;
     uint32_t rank;
     int64_t dims[RETORT_MAX_RANK];
-    uint32_t kind;         /* retort_parameter_kind */
-    uint32_t of;           /* of a gradient or state: index of its weight; else UINT32_MAX */
+    uint32_t kind; /* retort_parameter_kind */
+    uint32_t of;   /* of a gradient or state: index of its weight; else UINT32_MAX */
     uint32_t is_trainable;
-    uint32_t initial;      /* retort_initial */
+    uint32_t initial; /* retort_initial */
     double initial_value;
     /* For RETORT_INITIAL_SOURCE. */
-    uint32_t file;         /* index into files */
+    uint32_t file; /* index into files */
     uint32_t source_dtype;
-    uint32_t transform;    /* retort_transform */
+    uint32_t transform; /* retort_transform */
     uint64_t offset, size_bytes;
-    uint64_t checksum;     /* rt_checksum of the bytes in the file */
-    const void *embedded;  /* the bytes, where the program is self-contained; else NULL */
+    uint64_t checksum;       /* rt_checksum of the bytes in the file */
+    const void *embedded;    /* the bytes, where the program is self-contained; else NULL */
     const char *source_name; /* name of the tensor in the file, for messages */
 } retort_parameter;
 
@@ -104,10 +104,10 @@ typedef struct retort_context {
      * `grain`, and returns when all is done. */
     void (*run)(const struct retort_context *context, retort_kernel kernel, void *const *pointers,
                 const int64_t *sizes, int64_t count, int64_t grain);
-    void *runner;            /* for `run` */
+    void *runner; /* for `run` */
     /* Called before and after each kernel call when not NULL: index into the entry's nodes. */
     void (*trace)(const struct retort_context *context, uint32_t node, uint32_t is_end);
-    void *tracer;            /* for `trace` */
+    void *tracer; /* for `trace` */
 } retort_context;
 
 typedef enum retort_buffer_kind {
@@ -146,13 +146,13 @@ typedef struct retort_program {
     uint32_t version; /* RETORT_ABI_VERSION it was made for */
     uint32_t symbol_count, parameter_count, file_count, entry_count, reserved;
     const char *name;
-    const char *cpu;          /* it was compiled for, and the features it needs, comma-separated */
+    const char *cpu; /* it was compiled for, and the features it needs, comma-separated */
     const char *features;
     const char *const *symbols; /* names */
     const retort_parameter *parameters;
     const retort_file *files;
     const retort_entry *entries;
-    const char *settings;     /* JSON: the training program's settings (runtime/settings.def) */
+    const char *settings; /* JSON: the training program's settings (runtime/settings.def) */
 } retort_program;
 
 const retort_program *retort_program_query(uint32_t max_version);
