@@ -21,7 +21,7 @@ void eval_broadcast_strides(const rt_array *array, int rank, int64_t *strides) {
 
 typedef struct map_rule {
     double (*real)(double x);
-    int64_t (*integer)(int64_t x);
+    int64_t (*integer)(rt_dtype dtype, int64_t x);
     int64_t (*test)(double x);
 } map_rule;
 
@@ -34,7 +34,7 @@ static rt_status map(rt_eval *eval, map_rule rule) {
         else if (x->real)
             y->integer[i] = rule.test(x->real[i]);
         else
-            y->integer[i] = rule.integer(x->integer[i]);
+            y->integer[i] = rule.integer(x->dtype, x->integer[i]);
     }
     return RT_OK;
 }
@@ -43,9 +43,10 @@ static rt_status map(rt_eval *eval, map_rule rule) {
     static double id##_real(double x) { \
         return expression;              \
     }
-#define MAP_INTEGER(id, expression)          \
-    static int64_t id##_integer(int64_t x) { \
-        return expression;                   \
+#define MAP_INTEGER(id, expression)                          \
+    static int64_t id##_integer(rt_dtype dtype, int64_t x) { \
+        (void)dtype;                                         \
+        return expression;                                   \
     }
 #define MAP_TEST(id, expression)         \
     static int64_t id##_test(double x) { \
@@ -63,9 +64,9 @@ static rt_status map(rt_eval *eval, map_rule rule) {
     MAP_INTEGER(id, integer_expression) RULE(id, .real = id##_real, .integer = id##_integer)
 
 NUMBER_RULE(neg, -x, (int64_t)(0 - (uint64_t)x))
-NUMBER_RULE(abs, fabs(x), x < 0 ? (int64_t)(0 - (uint64_t)x) : x)
-NUMBER_RULE(sign, (x > 0) - (x < 0), (x > 0) - (x < 0))
-NUMBER_RULE(relu, x < 0 ? 0 : x, x < 0 ? 0 : x) /* NaN stays NaN */
+NUMBER_RULE(abs, fabs(x), eval_is_less(dtype, x, 0) ? (int64_t)(0 - (uint64_t)x) : x)
+NUMBER_RULE(sign, (x > 0) - (x < 0), eval_is_less(dtype, 0, x) - eval_is_less(dtype, x, 0))
+NUMBER_RULE(relu, x < 0 ? 0 : x, eval_is_less(dtype, x, 0) ? 0 : x) /* NaN stays NaN */
 FLOAT_RULE(exp, exp(x))
 FLOAT_RULE(log, log(x))
 FLOAT_RULE(sqrt, sqrt(x))
