@@ -21,8 +21,8 @@ typedef struct rt_kernel_build {
     LLVMValueRef operands[16];       /* pointers; NULL where left out */
     LLVMValueRef results[4];
     LLVMValueRef scratch; /* this worker's, 64-byte aligned */
-    /* i64: the node's attribute `site` where it has one. It is an argument and not a literal, so that
-     * layers which differ only in it share a kernel. */
+    /* i64: the node's attribute `site` where it has one. It is an argument and not a literal, so
+     * that layers which differ only in it share a kernel. */
     LLVMValueRef site;
     LLVMValueRef (*size)(struct rt_kernel_build *build, rt_dim dim); /* i64 value of a dimension */
     void *owner;                                                     /* for `size` */
@@ -50,10 +50,11 @@ const rt_kernel_row *rt_kernel_find(rt_op op);
 LLVMValueRef rt_emit_context_seed(rt_emitter *e, LLVMValueRef context);
 LLVMValueRef rt_emit_context_step(rt_emitter *e, LLVMValueRef context);
 
-/* One element of an elementwise operator: scalar_<op> in kernels/scalar_*.c. Operands are vectors
- * of equal lanes in compute types (f32 or f64, integers of their width, bool as i1). `column` is
- * the index along the last dimension of each lane (i64 vector), for dropout, whose example and
- * position operands are splats. */
+/* One vector of elements of an elementwise operator: scalar_<op> in kernels/scalar_*.c. Operands are
+ * vectors of equal lanes in compute types (f32 or f64, integers of their width, bool as i1).
+ * `column` is the index along the last dimension of each lane (i64 vector): consecutive, and for
+ * dropout with more than one lane from a multiple of 4, lanes being one too. Dropout's example and
+ * position operands are splats; it costs least per element with 32 lanes on 512-bit vectors. */
 typedef struct rt_scalar_build {
     rt_emitter *e;
     const rt_graph *graph;

@@ -306,21 +306,31 @@ LLVMValueRef rt_emit_cos(rt_emitter *e, LLVMValueRef x) {
 }
 
 /* |x|^y = exp(y log |x|); below 0 only for integers y, odd ones with the sign. */
-LLVMValueRef rt_emit_pow(rt_emitter *e, LLVMValueRef base, LLVMValueRef exponent) {
-    LLVMValueRef x = widen(e, base), y = widen(e, exponent);
-    LLVMValueRef zero = real(e, x, 0), one = real(e, x, 1);
-    LLVMValueRef z = rt_emit_exp(e, mul(e, y, rt_emit_log(e, apply(e, "llvm.fabs", x))));
-    LLVMValueRef half = mul(e, y, real(e, x, 0.5));
+static LLVMValueRef signed_power(rt_emitter *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z) {
+    LLVMValueRef size = apply(e, "llvm.fabs", x), half = mul(e, y, real(e, x, 0.5));
     LLVMValueRef is_whole = is_equal(e, apply(e, "llvm.floor", y), y);
     LLVMValueRef is_even = is_equal(e, apply(e, "llvm.floor", half), half);
-    LLVMValueRef is_infinite = is_equal(e, apply(e, "llvm.fabs", x), real(e, x, INFINITY));
-    LLVMValueRef allowed = LLVMBuildOr(e->builder, is_whole, is_infinite, "");
-    LLVMValueRef sign =
-        where(e, LLVMBuildAnd(e->builder, is_whole, LLVMBuildNot(e->builder, is_even, ""), ""),
-              sub(e, zero, z), z);
-    LLVMValueRef negative = where(e, allowed, sign, real(e, x, NAN));
-    z = where(e, is_less(e, x, zero), negative, z);
-    /* 1 whatever the other is, NaN included. */
-    LLVMValueRef is_one = LLVMBuildOr(e->builder, is_equal(e, x, one), is_equal(e, y, zero), "");
+    LLVMValueRef is_end = LLVMBuildOr(e->builder, is_equal(e, size, real(e, x, 0)),
+                                      is_equal(e, size, real(e, x, INFINITY)), "");
+    LLVMValueRef minus = LLVMBuildFNeg(e->builder, z, "");
+    LLVMValueRef below = where(e, is_end, z, real(e, x, NAN));
+    below = where(e, is_whole, where(e, is_even, z, minus), below);
+    LLVMValueRef bits = bits_of(e, x);
+    LLVMValueRef is_below =
+        LLVMBuildICmp(e->builder, LLVMIntSLT, bits, rt_emit_int_like(e, bits, 0), "");
+    return where(e, is_below, below, z);
+}
+
+LLVMValueRef rt_emit_pow(rt_emitter *e, LLVMValueRef base, LLVMValueRef exponent) {
+    LLVMValueRef x = widen(e, base), y = widen(e, exponent), one = real(e, x, 1);
+    LLVMValueRef z = rt_emit_exp(e, mul(e, y, rt_emit_log(e, apply(e, "llvm.fabs", x))));
+    z = signed_power(e, x, y, z);
+    /* 1 whatever the other is, NaN included; and (-1)^inf. */
+    LLVMValueRef is_one =
+        LLVMBuildOr(e->builder, is_equal(e, x, one), is_equal(e, y, real(e, x, 0)), "");
+    LLVMValueRef is_turning =
+        LLVMBuildAnd(e->builder, is_equal(e, x, real(e, x, -1)),
+                     is_equal(e, apply(e, "llvm.fabs", y), real(e, x, INFINITY)), "");
+    is_one = LLVMBuildOr(e->builder, is_one, is_turning, "");
     return narrow(e, where(e, is_one, one, z), base);
 }

@@ -23,7 +23,7 @@ LLVMValueRef rt_emit_rsqrt(rt_emitter *e, LLVMValueRef x);   /* 1.5 ulp */
 /* |x| <= 2^27: f32 0.6 ulp, f64 absolute error 2e-16 times max(1, |x| 2^-20). */
 LLVMValueRef rt_emit_sin(rt_emitter *e, LLVMValueRef x);
 LLVMValueRef rt_emit_cos(rt_emitter *e, LLVMValueRef x);
-/* As C's pow, but for the sign of zeros: f32 0.6 ulp, f64 relative error 1e-16 |y log x|. */
+/* As C's pow: f32 0.6 ulp, f64 relative error 1e-16 |y log x|. */
 LLVMValueRef rt_emit_pow(rt_emitter *e, LLVMValueRef x, LLVMValueRef y);
 
 /* x * Phi(x). Absolute errors in f32: 1e-6 below 0, 6.5 ulp above; `tanh_form` of its own formula.
