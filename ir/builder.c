@@ -162,10 +162,14 @@ static bool infer_birth(rt_builder *b, rt_op op, const rt_value *operands, size_
 
 static rt_value apply_rules(rt_builder *b, rt_op op, const rt_value *operands, size_t count,
                             const birth_room *room) {
+    static rt_value (*const families[])(const rt_birth *) = {rt_rule_algebra, rt_rule_movement,
+                                                             rt_rule_indexing};
     rt_birth birth = {b, op, operands, count, room->attrs, room->results[0]};
+    rt_value value = RT_NO_VALUE;
     if (rt_op_result_count(op) != 1 || !count) return RT_NO_VALUE;
-    rt_value value = rt_rule_algebra(&birth);
-    return rt_value_is(value) ? value : rt_rule_movement(&birth);
+    for (size_t i = 0; i < RT_COUNT_OF(families) && !rt_value_is(value); ++i)
+        value = families[i](&birth);
+    return value;
 }
 
 static bool fail(const rt_op op, rt_value *results) {

@@ -22,6 +22,7 @@ typedef struct rt_birth {
 
 rt_value rt_rule_algebra(const rt_birth *birth);
 rt_value rt_rule_movement(const rt_birth *birth);
+rt_value rt_rule_indexing(const rt_birth *birth);
 
 /* True where every element of `value` is one known number, also behind a broadcast or reshape. */
 bool rt_value_is_splat(const rt_graph *graph, rt_value value, double *number);

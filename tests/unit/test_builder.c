@@ -102,6 +102,40 @@ static void test_dimension_arithmetic_folds(void) {
     CU_ASSERT_EQUAL(rt_graph_op(graph, rt_build_dim(&b, size(3))), RT_OP_constant);
 }
 
+/* iota of `size` reshaped to [.., size, ..] with `size` at `axis` of rank 4. */
+static rt_value index_along(int axis, rt_dim count) {
+    rt_value index = rt_build_iota(&b, RT_I64, 0, rt_type_make(RT_I64, 1, &count));
+    rt_dim dims[4] = {size(1), size(1), size(1), size(1)};
+    dims[axis] = count;
+    return rt_build_reshape(&b, index, dims, 4);
+}
+
+static void test_gathering_in_order_is_a_reshape(void) {
+    begin();
+    rt_dim rows = rt_module_symbol(module, "B"), tokens = rt_module_symbol(module, "S");
+    rt_dim flat = rt_dim_multiply(rt_module_dims(module), rows, tokens);
+    rt_value x = rt_build_reshape(&b, input("x", rows, tokens), &flat, 1);
+    rt_value start = rt_build_mul(&b, index_along(0, rows), rt_build_dim(&b, tokens));
+    rt_value index = rt_build_add(&b, index_along(3, tokens), start);
+    rt_value all = rt_build_gather(&b, x, index, 0);
+    CU_ASSERT_STRING_EQUAL(type_text(all), "f32[B,1,1,S]");
+    CU_ASSERT_EQUAL(rt_graph_op(graph, all), RT_OP_reshape);
+    /* The other stride reads the transpose: a real gather. */
+    start = rt_build_mul(&b, index_along(3, tokens), rt_build_dim(&b, rows));
+    index = rt_build_add(&b, index_along(0, rows), start);
+    CU_ASSERT_EQUAL(rt_graph_op(graph, rt_build_gather(&b, x, index, 0)), RT_OP_gather);
+}
+
+static void test_indices_are_not_negative(void) {
+    begin();
+    rt_dim tokens = rt_module_symbol(module, "S");
+    double number = 0;
+    rt_value index = index_along(3, tokens), zero = rt_build_scalar_int(&b, RT_I64, 0);
+    CU_ASSERT_TRUE(rt_value_is_splat(graph, rt_build_less_equal(&b, zero, index), &number));
+    CU_ASSERT_EQUAL(number, 1);
+    CU_ASSERT_EQUAL(rt_graph_op(graph, rt_build_less(&b, zero, index)), RT_OP_less);
+}
+
 static void test_wrong_shapes_are_diagnosed_once(void) {
     begin();
     b.location = (rt_location){.file = "spec.yaml", .line = 14, .name = "encoder.ffn"};
@@ -189,5 +223,6 @@ static void test_parameters(void) {
 TEST_MAIN("builder", TEST(test_equal_nodes_merge), TEST(test_attributes_tell_nodes_apart),
           TEST(test_neutral_elements_vanish), TEST(test_transposes_become_flags),
           TEST(test_constants_fold), TEST(test_dimension_arithmetic_folds),
+          TEST(test_gathering_in_order_is_a_reshape), TEST(test_indices_are_not_negative),
           TEST(test_wrong_shapes_are_diagnosed_once), TEST(test_replacing_uses_keeps_order),
           TEST(test_rewriting_rebuilds_live_nodes), TEST(test_inlining), TEST(test_parameters))

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rules on indices: what exporters compute with ranges and shapes is often just the identity. */
+#include "ir/rules.h"
+
+static const rt_node_info *definition(const rt_graph *graph, rt_value value) {
+    return rt_graph_node(graph, rt_graph_definition(graph, value));
+}
+
+/* Behind operators that keep the elements in order and their values: unit axes, broadcasts along
+ * them, casts between integers. */
+static rt_value skip_views(const rt_graph *graph, rt_value value) {
+    for (;;) {
+        const rt_node_info *node = definition(graph, value);
+        bool is_cast = node->op == RT_OP_cast &&
+                       rt_dtype_is_integer(rt_graph_type(graph, value).dtype) &&
+                       rt_dtype_is_integer(rt_graph_type(graph, node->operands[0]).dtype);
+        if (node->op != RT_OP_reshape && node->op != RT_OP_broadcast && !is_cast) return value;
+        value = node->operands[0];
+    }
+}
+
+/* Can no element be negative? */
+static bool is_not_negative(const rt_graph *graph, rt_value value) {
+    value = skip_views(graph, value);
+    double number;
+    if (rt_value_is_splat(graph, value, &number)) return number >= 0;
+    const rt_node_info *node = definition(graph, value);
+    if (node->op == RT_OP_iota || node->op == RT_OP_dim) return true;
+    return (node->op == RT_OP_add || node->op == RT_OP_mul) &&
+           is_not_negative(graph, node->operands[0]) && is_not_negative(graph, node->operands[1]);
+}
+
+static rt_value build_true(const rt_birth *birth) {
+    rt_value yes = rt_build_scalar_int(birth->b, RT_BOOL, 1);
+    return rt_build_broadcast(birth->b, yes, birth->type.dims, (size_t)birth->type.rank);
+}
+
+/* c <= x = true and c < x = true for a number c <= 0, c < 0 and an x that is never negative. */
+static rt_value rule_compare(const rt_birth *birth) {
+    double number;
+    if (!rt_value_is_splat(birth->b->graph, birth->operands[0], &number)) return RT_NO_VALUE;
+    bool is_below = birth->op == RT_OP_less ? number < 0 : number <= 0;
+    return is_below && is_not_negative(birth->b->graph, birth->operands[1]) ? build_true(birth)
+                                                                            : RT_NO_VALUE;
+}
+
+/* ---- gathering everything in order */
+
+/* One part of a linear index: stride * index along `axis` of the indices' shape. */
+typedef struct index_part {
+    int axis;
+    rt_dim stride;
+} index_part;
+
+static bool is_unit(const rt_birth *birth, rt_dim dim) {
+    int64_t size;
+    return rt_dim_is_constant(rt_module_dims(birth->b->module), dim, &size) && size == 1;
+}
+
+/* The value as a dimension: a known size, behind views. */
+static bool as_dim(const rt_birth *birth, rt_value value, rt_dim *dim) {
+    const rt_graph *graph = birth->b->graph;
+    value = skip_views(graph, value);
+    const rt_node_info *node = definition(graph, value);
+    double number;
+    if (node->op == RT_OP_dim) {
+        *dim = node->attrs[0].dim;
+        return true;
+    }
+    if (!rt_value_is_splat(graph, value, &number)) return false;
+    *dim = rt_module_constant_dim(birth->b->module, (int64_t)number);
+    return true;
+}
+
+/* Is `value` an index along one axis of a shape of `rank`, and along which? */
+static bool match_axis(const rt_birth *birth, rt_value value, int rank, int *axis) {
+    const rt_graph *graph = birth->b->graph;
+    rt_type type = rt_graph_type(graph, value);
+    const rt_node_info *node = definition(graph, skip_views(graph, value));
+    if (node->op != RT_OP_iota || node->attrs[2].count != 1) return false;
+    *axis = -1;
+    for (int i = 0; i < type.rank; ++i) {
+        if (is_unit(birth, type.dims[i])) continue;
+        if (*axis >= 0 || !rt_dim_equal(type.dims[i], node->attrs[2].dims[0])) return false;
+        *axis = i + rank - type.rank;
+    }
+    return *axis >= 0;
+}
+
+/* Splits a sum of up to `most` products into parts; false where a term has another form. */
+static bool collect_parts(const rt_birth *birth, rt_value value, int rank, index_part *parts,
+                          int most, int *count) {
+    const rt_node_info *node = definition(birth->b->graph, value);
+    if (node->op == RT_OP_add)
+        return collect_parts(birth, node->operands[0], rank, parts, most, count) &&
+               collect_parts(birth, node->operands[1], rank, parts, most, count);
+    if (*count == most) return false;
+    index_part *part = &parts[(*count)++];
+    part->stride = rt_module_constant_dim(birth->b->module, 1);
+    if (match_axis(birth, value, rank, &part->axis)) return true;
+    if (node->op != RT_OP_mul) return false;
+    for (int i = 0; i < 2; ++i)
+        if (match_axis(birth, node->operands[i], rank, &part->axis) &&
+            as_dim(birth, node->operands[1 - i], &part->stride))
+            return true;
+    return false;
+}
+
+/* Does every axis of `shape` that is not 1 have a part, with row-major strides? */
+static bool covers_in_order(const rt_birth *birth, rt_type shape, const index_part *parts,
+                            int count) {
+    rt_dim stride = rt_module_constant_dim(birth->b->module, 1);
+    int used = 0;
+    for (int axis = shape.rank - 1; axis >= 0; --axis) {
+        if (is_unit(birth, shape.dims[axis])) continue;
+        int p = 0;
+        while (p < count && parts[p].axis != axis) ++p;
+        if (p == count || !rt_dim_equal(parts[p].stride, stride)) return false;
+        stride = rt_dim_multiply(rt_module_dims(birth->b->module), stride, shape.dims[axis]);
+        ++used;
+    }
+    return used == count;
+}
+
+/* gather(x [N,D..], indices) = reshape(x) where the indices count 0, 1, … N-1 in their own order.
+ */
+static rt_value rule_gather(const rt_birth *birth) {
+    enum { MOST = 4 };
+    index_part parts[MOST];
+    int count = 0;
+    rt_type x = rt_builder_type(birth->b, birth->operands[0]);
+    rt_type indices = rt_builder_type(birth->b, birth->operands[1]);
+    rt_dim_table *dims = rt_module_dims(birth->b->module);
+    if (birth->attrs[0].integer != 0 || !rt_dim_equal(rt_type_elements(dims, indices), x.dims[0]) ||
+        !collect_parts(birth, birth->operands[1], indices.rank, parts, MOST, &count) ||
+        !covers_in_order(birth, indices, parts, count))
+        return RT_NO_VALUE;
+    return rt_build_reshape(birth->b, birth->operands[0], birth->type.dims,
+                            (size_t)birth->type.rank);
+}
+
+rt_value rt_rule_indexing(const rt_birth *birth) {
+    typedef rt_value (*rule)(const rt_birth *);
+    static const rule rules[RT_OP_COUNT] = {
+        [RT_OP_less] = rule_compare,
+        [RT_OP_less_equal] = rule_compare,
+        [RT_OP_gather] = rule_gather,
+    };
+    return rules[birth->op] ? rules[birth->op](birth) : RT_NO_VALUE;
+}
