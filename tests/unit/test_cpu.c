@@ -31,8 +31,8 @@ static void test_name(void) {
     CU_ASSERT_EQUAL(strncmp(cut, name, 4), 0);
 }
 
-/* Touches and gives back `size` bytes; returns how much the peak rose: that much, and the shadow of a
- * sanitizer, up to four bytes for each. */
+/* Touches and gives back `size` bytes; returns how much the peak rose: that much, and the shadow of
+ * a sanitizer, up to four bytes for each. */
 static int64_t touch(size_t size) {
     int64_t before = (int64_t)rt_memory_peak_bytes();
     char *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
