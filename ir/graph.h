@@ -141,6 +141,11 @@ const rt_parameter_info *rt_module_parameter(const rt_module *module, rt_paramet
  * the next rt_module_add_parameter. */
 rt_parameter_info *rt_module_edit_parameter(rt_module *module, rt_parameter parameter);
 size_t rt_module_parameter_count(const rt_module *module);
+/* Drops the parameters with keeps[index] false and renumbers the others, in order, also in all
+ * graphs of the module; ids held anywhere else are void. Neither a live node nor an assignment nor
+ * `of` of a parameter that stays may name one that goes. Rebuild graphs (ir/rewrite.h) before
+ * building on. */
+void rt_module_keep_parameters(rt_module *module, const bool *keeps);
 
 /* Graphs by name; a second graph of one name replaces the first in place. */
 rt_graph *rt_module_add_graph(rt_module *module, const char *name);

@@ -173,6 +173,41 @@ size_t rt_module_parameter_count(const rt_module *module) {
     return module->parameter_count;
 }
 
+/* Parameter ids of a graph's nodes and outputs; those of dead nodes may become RT_NO_PARAMETER. */
+static void renumber_graph(rt_graph *graph, const rt_parameter *fresh) {
+    for (size_t n = 0; n < graph->node_count; ++n) {
+        rt_op op = graph->nodes[n].op;
+        /* The attributes are the graph's own copy; they are const for everyone else. */
+        rt_attr *attrs = (rt_attr *)graph->nodes[n].attrs;
+        for (int i = 0; i < rt_op_attr_count(op); ++i) {
+            rt_attr_id id = (rt_attr_id)(rt_op_first_attr(op) + i);
+            if (rt_attr_kind_of(id) == RT_ATTR_PARAMETER && rt_parameter_is(attrs[i].parameter))
+                attrs[i].parameter = fresh[attrs[i].parameter.index];
+        }
+    }
+    for (size_t i = 0; i < graph->output_count; ++i)
+        if (rt_parameter_is(graph->outputs[i].parameter))
+            graph->outputs[i].parameter = fresh[graph->outputs[i].parameter.index];
+}
+
+void rt_module_keep_parameters(rt_module *module, const bool *keeps) {
+    rt_parameter *fresh = RT_NEW_ARRAY(&module->arena, rt_parameter, module->parameter_count);
+    if (!fresh) return;
+    uint32_t kept = 0;
+    for (size_t i = 0; i < module->parameter_count; ++i) {
+        fresh[i] = keeps[i] ? (rt_parameter){kept} : RT_NO_PARAMETER;
+        if (keeps[i]) module->parameters[kept++] = module->parameters[i];
+    }
+    module->parameter_count = kept;
+    for (uint32_t i = 0; i < kept; ++i)
+        if (rt_parameter_is(module->parameters[i].of))
+            module->parameters[i].of = fresh[module->parameters[i].of.index];
+    if (module->slot_count) memset(module->slots, 0, module->slot_count * sizeof *module->slots);
+    for (uint32_t i = 0; i < kept; ++i)
+        module->slots[parameter_slot(module, module->parameters[i].name)] = i + 1;
+    for (size_t i = 0; i < module->graph_count; ++i) renumber_graph(module->graphs[i], fresh);
+}
+
 /* ---- graphs */
 
 static size_t graph_position(const rt_module *module, const char *name) {

@@ -3,7 +3,7 @@
  * floats are computed in f32 and rounded once, at their results. */
 #include "passes/expand.h"
 
-#include "ir/rewrite.h"
+#include "passes/pass.h"
 #include "runtime/base/check.h"
 
 static const int64_t last_axis[] = {-1};
@@ -129,4 +129,8 @@ static bool expand_node(rt_rewriter *rewriter, rt_node node) {
 
 rt_graph *rt_expand_graph(rt_graph *graph) {
     return rt_graph_rewrite(graph, expand_node, NULL);
+}
+
+rt_status rt_pass_expand(rt_pass_context *context, rt_module *module) {
+    return rt_pass_rewrite(context, module, expand_node, NULL);
 }
