@@ -164,16 +164,16 @@ static bool has_given_labels(const table_reader *reader) {
 }
 
 static bool parse_label(table_reader *reader, rt_text field, rt_table_row *row) {
+    if (!field.length) {
+        add_problem(reader, "the label is empty");
+        return false;
+    }
     if (reader->table->is_of_scores) {
         if (parse_score(field, &row->score)) return true;
         add_problem(reader, "the score '%.*s' is not a number", shown_length(field), field.bytes);
         return false;
     }
     const rt_labels *labels = reader->options->labels;
-    if (!field.length) {
-        add_problem(reader, "empty label");
-        return false;
-    }
     if (!has_given_labels(reader)) {
         if (rt_label_finder_add(&reader->finder, field)) return true;
         reader->is_out_of_memory = true;
@@ -181,7 +181,8 @@ static bool parse_label(table_reader *reader, rt_text field, rt_table_row *row) 
     }
     row->class = rt_labels_class_of(labels, field);
     if (row->class != RT_NO_LABEL) return true;
-    const char *known = rt_labels_list(labels, &reader->table->arena);
+    bool is_shown = reader->table->problem_count < RT_TABLE_MAX_PROBLEMS;
+    const char *known = is_shown ? rt_labels_list(labels, &reader->table->arena) : "";
     add_problem(reader, "unknown label '%.*s'; the labels are: %s", shown_length(field),
                 field.bytes, known ? known : "");
     return false;
