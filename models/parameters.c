@@ -141,12 +141,12 @@ static void set_initial(const rt_model_config *config, const module *m, rt_model
     }
 }
 
-static rt_model_parameter make_parameter(const rt_model_config *config, rt_model_module id,
-                                         int64_t layer, rt_model_leaf leaf, rt_arena *arena) {
+rt_model_parameter rt_model_describe_parameter(const rt_model_config *config, rt_model_module id,
+                                               int64_t layer, rt_model_leaf leaf, rt_arena *arena) {
     const module *m = &modules[id];
     bool is_vector = leaves[leaf].is_vector || m->kind == NORM;
     extent columns = leaves[leaf].columns == EXTENT_ONE ? m->columns : leaves[leaf].columns;
-    rt_model_parameter p = {.module = id, .leaf = leaf, .layer = layer};
+    rt_model_parameter p = {.module = id, .leaf = leaf, .layer = m->place == LAYER ? layer : -1};
     const char *role = number_layer(m->role, layer, arena);
     p.name = rt_model_parameter_name(config, id, layer, leaf, arena);
     p.role = role ? rt_arena_format(arena, "%s.%s", role, leaves[leaf].text) : NULL;
@@ -175,7 +175,7 @@ static bool add_module(list_builder *l, rt_model_module id, int64_t layer) {
         if (!items) return false;
         l->list->items = items;
         items[l->list->count++] =
-            make_parameter(l->config, id, layer, (rt_model_leaf)leaf, l->arena);
+            rt_model_describe_parameter(l->config, id, layer, (rt_model_leaf)leaf, l->arena);
     }
     return true;
 }

@@ -56,7 +56,12 @@ typedef enum rt_model_parts {
 bool rt_model_has_module(const rt_model_config *config, rt_model_module module,
                          rt_model_parts parts);
 
-/* Name of one parameter; layer is ignored outside the layers. In `arena`, NULL without memory. */
+/* One parameter of a module that the model has; layer is ignored outside the layers. Texts are in
+ * `arena`, NULL without memory. */
+rt_model_parameter rt_model_describe_parameter(const rt_model_config *config,
+                                               rt_model_module module, int64_t layer,
+                                               rt_model_leaf leaf, rt_arena *arena);
+/* Its name alone. */
 const char *rt_model_parameter_name(const rt_model_config *config, rt_model_module module,
                                     int64_t layer, rt_model_leaf leaf, rt_arena *arena);
 
