@@ -6,6 +6,7 @@
 #include "runtime/base/check.h"
 
 static const rt_pass inference[] = {
+    RT_PASS_raise,
     RT_PASS_simplify,
     RT_PASS_prune,
     RT_PASS_expand,

@@ -5,9 +5,9 @@
  * use. */
 #include "passes/raise.h"
 
-#include "passes/match.h"
+#include "passes/pass.h"
 
-static bool raise_node(rt_rewriter *rewriter, rt_node node) {
+bool rt_raise_node(rt_rewriter *rewriter, rt_node node) {
     static rt_value (*const rules[])(const rt_raise_root *) = {rt_raise_layer_norm, rt_raise_gelu,
                                                                rt_raise_attention};
     const rt_node_info *info = rt_graph_node(rewriter->old, node);
@@ -26,6 +26,6 @@ static bool raise_node(rt_rewriter *rewriter, rt_node node) {
     return false;
 }
 
-rt_graph *rt_raise_graph(rt_graph *graph) {
-    return rt_graph_rewrite(graph, raise_node, NULL);
+rt_status rt_pass_raise(rt_pass_context *context, rt_module *module) {
+    return rt_pass_rewrite(context, module, rt_raise_node, NULL);
 }

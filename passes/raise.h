@@ -19,7 +19,7 @@ rt_value rt_raise_layer_norm(const rt_raise_root *root);
 rt_value rt_raise_gelu(const rt_raise_root *root);
 rt_value rt_raise_attention(const rt_raise_root *root);
 
-/* Rebuilds the graph with all patterns raised; NULL where the module failed. */
-rt_graph *rt_raise_graph(rt_graph *graph);
+/* All of them, as a rule for rt_graph_rewrite; `user` is ignored. */
+bool rt_raise_node(rt_rewriter *rewriter, rt_node node);
 
 #endif

@@ -82,7 +82,7 @@ static void test_stops_and_bisects(void) {
     fixture f;
     setup(&f);
     CU_ASSERT_EQUAL(rt_pass_manager_add_pipeline(f.manager, "inference"), RT_OK);
-    CU_ASSERT_EQUAL(rt_pass_manager_mark(f.manager, f.manager->stops_after, "simplify"), RT_OK);
+    CU_ASSERT_EQUAL(rt_pass_manager_mark(f.manager, f.manager->stops_after, "raise"), RT_OK);
     CU_ASSERT_EQUAL(rt_pass_manager_run(f.manager, f.module), RT_OK);
     CU_ASSERT_TRUE(f.manager->step_count > 1);
     CU_ASSERT_EQUAL(count_runs(&f), 1);
@@ -176,7 +176,7 @@ static void test_verifies_what_a_pass_leaves(void) {
     CU_ASSERT_EQUAL(rt_pass_manager_add_pipeline(f.manager, "inference"), RT_OK);
     CU_ASSERT_EQUAL(rt_pass_manager_run(f.manager, f.module), RT_INVALID_DATA);
     CU_ASSERT_EQUAL(count_runs(&f), 1);
-    finish(&f, "error: graph 'g': two outputs are called 'p'\nnote: found after pass 'simplify'");
+    finish(&f, "error: graph 'g': two outputs are called 'p'\nnote: found after pass 'raise'");
 }
 
 static void test_every_row_can_be_found(void) {
