@@ -58,20 +58,31 @@ static uint64_t hash_attr(uint64_t hash, rt_attr_kind kind, const rt_attr *attr)
     return mix(hash, bits);
 }
 
+/* The same for x + y and y + x. */
 static uint64_t hash_node(rt_op op, const rt_value *operands, size_t count, const rt_attr *attrs) {
     uint64_t hash = mix(1469598103934665603u, op);
-    for (size_t i = 0; i < count; ++i) hash = mix(hash, operands[i].index);
+    bool is_exchanged = rt_op_is_commutative(op) && operands[0].index > operands[1].index;
+    for (size_t i = 0; i < count; ++i)
+        hash = mix(hash, operands[is_exchanged ? count - 1 - i : i].index);
     for (int i = 0; i < rt_op_attr_count(op); ++i)
         hash = hash_attr(hash, rt_attr_kind_of((rt_attr_id)(rt_op_first_attr(op) + i)), &attrs[i]);
     return hash;
 }
 
+static bool same_operands(const rt_node_info *info, const rt_value *operands) {
+    if (rt_op_is_commutative(info->op) && rt_value_equal(info->operands[0], operands[1]) &&
+        rt_value_equal(info->operands[1], operands[0]))
+        return true;
+    for (uint32_t i = 0; i < info->operand_count; ++i)
+        if (!rt_value_equal(info->operands[i], operands[i])) return false;
+    return true;
+}
+
 static bool same_node(const rt_graph *graph, rt_node node, rt_op op, const rt_value *operands,
                       size_t count, const rt_attr *attrs) {
     const rt_node_info *info = rt_graph_node(graph, node);
-    if (info->op != op || info->operand_count != count) return false;
-    for (size_t i = 0; i < count; ++i)
-        if (!rt_value_equal(info->operands[i], operands[i])) return false;
+    if (info->op != op || info->operand_count != count || !same_operands(info, operands))
+        return false;
     for (int i = 0; i < rt_op_attr_count(op); ++i)
         if (!rt_attr_equal(rt_attr_kind_of((rt_attr_id)(rt_op_first_attr(op) + i)), &info->attrs[i],
                            &attrs[i]))
