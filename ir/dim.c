@@ -3,6 +3,7 @@
  * coefficient, interned by a hash of the terms. The constant 0 is entry 0 with no terms. */
 #include "ir/dim.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/check.h"
@@ -21,6 +22,7 @@ struct rt_dim_table {
     size_t bucket_count;
     const char **symbols;
     size_t symbol_count, symbol_capacity;
+    unsigned overflow_count;
 };
 
 static int compare_monomials(const rt_dim_term *a, const rt_dim_term *b) {
@@ -118,9 +120,19 @@ rt_dim rt_dim_symbol(rt_dim_table *table, const char *name) {
     return intern(table, &term, 1);
 }
 
+/* Stands for what does not fit. Hostile input may ask for many: the last one then serves again. */
+static rt_dim overflowed(rt_dim_table *table) {
+    enum { MAX_OVERFLOWS = 64 };
+    char name[32];
+    if (table->overflow_count < MAX_OVERFLOWS) ++table->overflow_count;
+    snprintf(name, sizeof name, "overflow#%u", table->overflow_count);
+    return rt_dim_symbol(table, name);
+}
+
 /* a + sign * b: a merge of two sorted lists. */
 static rt_dim combine(rt_dim_table *table, rt_dim a, rt_dim b, int64_t sign) {
     polynomial p = table->dims[a.index], q = table->dims[b.index];
+    if (p.count + q.count > RT_MAX_DIM_TERMS) return overflowed(table);
     rt_dim_term *sum = RT_NEW_ARRAY(table->arena, rt_dim_term, p.count + q.count);
     if (!sum) return (rt_dim){0};
     size_t i = 0, j = 0, count = 0;
@@ -129,8 +141,12 @@ static rt_dim combine(rt_dim_table *table, rt_dim a, rt_dim b, int64_t sign) {
                     : j == q.count ? -1
                                    : compare_monomials(&p.terms[i], &q.terms[j]);
         rt_dim_term term = order <= 0 ? p.terms[i] : q.terms[j];
-        if (order > 0) term.coefficient *= sign;
-        if (order == 0) term.coefficient += sign * q.terms[j].coefficient;
+        int64_t added = 0;
+        if (order >= 0 && !rt_int64_multiply(sign, q.terms[j].coefficient, &added))
+            return overflowed(table);
+        if (order > 0) term.coefficient = added;
+        if (order == 0 && !rt_int64_add(term.coefficient, added, &term.coefficient))
+            return overflowed(table);
         i += order <= 0;
         j += order >= 0;
         if (term.coefficient) sum[count++] = term;
@@ -155,12 +171,15 @@ static rt_dim multiply_term(rt_dim_table *table, polynomial p, rt_dim_term facto
         uint32_t count = term.symbol_count + factor.symbol_count;
         uint32_t *symbols = RT_NEW_ARRAY(table->arena, uint32_t, count);
         if (!symbols) return (rt_dim){0};
+        if (count > RT_MAX_DIM_DEGREE ||
+            !rt_int64_multiply(term.coefficient, factor.coefficient, &term.coefficient))
+            return overflowed(table);
         for (uint32_t s = 0, x = 0, y = 0; s < count; ++s)
             symbols[s] = y == factor.symbol_count ||
                                  (x < term.symbol_count && term.symbols[x] <= factor.symbols[y])
                              ? term.symbols[x++]
                              : factor.symbols[y++];
-        product[i] = (rt_dim_term){term.coefficient * factor.coefficient, count, symbols};
+        product[i] = (rt_dim_term){term.coefficient, count, symbols};
     }
     return intern(table, product, p.count);
 }
@@ -168,6 +187,7 @@ static rt_dim multiply_term(rt_dim_table *table, polynomial p, rt_dim_term facto
 rt_dim rt_dim_multiply(rt_dim_table *table, rt_dim a, rt_dim b) {
     polynomial q = table->dims[b.index];
     rt_dim sum = {0};
+    if (table->dims[a.index].count * q.count > RT_MAX_DIM_TERMS) return overflowed(table);
     for (size_t i = 0; i < q.count; ++i) {
         /* The table may move while interning: read the factors again each time. */
         rt_dim part = multiply_term(table, table->dims[a.index], q.terms[i]);
@@ -199,6 +219,7 @@ bool rt_dim_divide(rt_dim_table *table, rt_dim a, rt_dim b, rt_dim *quotient) {
     if (!terms) return false;
     for (size_t i = 0; i < p.count; ++i) {
         rt_dim_term term = p.terms[i];
+        if (divisor.coefficient == -1 && term.coefficient == INT64_MIN) return false;
         if (term.coefficient % divisor.coefficient || term.symbol_count < divisor.symbol_count)
             return false;
         uint32_t *rest = RT_NEW_ARRAY(table->arena, uint32_t, term.symbol_count);

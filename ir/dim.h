@@ -29,6 +29,11 @@ typedef struct rt_dim_table rt_dim_table;
 /* The table lives in `arena`; NULL where there is no memory. */
 rt_dim_table *rt_dim_table_create(rt_arena *arena);
 
+/* Arithmetic never wraps: what does not fit (64 bits, RT_MAX_DIM_TERMS terms, RT_MAX_DIM_DEGREE
+ * symbols in one) becomes a new symbol "overflow#N". It equals nothing else and no batch gives it a
+ * value, so that the verifier or the evaluator refuses what is computed from it. */
+enum { RT_MAX_DIM_TERMS = 256, RT_MAX_DIM_DEGREE = 64 };
+
 rt_dim rt_dim_constant(rt_dim_table *table, int64_t value);
 rt_dim rt_dim_symbol(rt_dim_table *table, const char *name); /* the same name, the same symbol */
 rt_dim rt_dim_add(rt_dim_table *table, rt_dim a, rt_dim b);

@@ -62,6 +62,30 @@ static void test_evaluation_refuses_overflow(void) {
     CU_ASSERT_FALSE(rt_dim_evaluate(table, d, (const int64_t[]){INT64_MAX, 2}, &result));
 }
 
+static void check_overflow(rt_dim dim, const char *text) {
+    CU_ASSERT_STRING_EQUAL(rt_dim_text(table, dim, &arena), text);
+    CU_ASSERT_FALSE(rt_dim_is_constant(table, dim, NULL));
+}
+
+static void test_what_does_not_fit_equals_nothing(void) {
+    begin();
+    rt_dim most = rt_dim_constant(table, INT64_MAX), least = rt_dim_constant(table, INT64_MIN);
+    rt_dim one = rt_dim_constant(table, 1), b = rt_dim_symbol(table, "B"), q;
+    check_overflow(rt_dim_add(table, most, one), "overflow#1");
+    check_overflow(rt_dim_subtract(table, one, least), "overflow#2");
+    check_overflow(rt_dim_multiply(table, rt_dim_multiply(table, most, b), most), "overflow#3");
+    CU_ASSERT_FALSE(rt_dim_divide(table, least, rt_dim_constant(table, -1), &q));
+    rt_dim sum = {0}, power = one;
+    for (int i = 0; i < RT_MAX_DIM_DEGREE; ++i) {
+        power = rt_dim_multiply(table, power, b);
+        sum = rt_dim_add(table, sum, power);
+    }
+    check_overflow(rt_dim_multiply(table, power, b), "overflow#4");
+    check_overflow(rt_dim_multiply(table, sum, sum), "overflow#5");
+    for (int i = 0; i < 100; ++i) rt_dim_add(table, most, one);
+    check_overflow(rt_dim_add(table, most, one), "overflow#64");
+}
+
 static void test_many_stay_distinct(void) {
     begin();
     for (int64_t i = 0; i < 1000; ++i) {
@@ -74,4 +98,4 @@ static void test_many_stay_distinct(void) {
 
 TEST_MAIN("dim", TEST(test_equal_polynomials_have_equal_ids), TEST(test_text),
           TEST(test_division_is_exact_or_refused), TEST(test_evaluation_refuses_overflow),
-          TEST(test_many_stay_distinct))
+          TEST(test_what_does_not_fit_equals_nothing), TEST(test_many_stay_distinct))
