@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "passes/activity.h"
+#include "passes/pass.h"
 #include "passes/vjp.h"
 #include "runtime/base/check.h"
 
@@ -27,7 +28,7 @@ typedef struct sweep {
 } sweep;
 
 void rt_vjp_fail(rt_vjp *v, const char *text) {
-    rt_diagnose(rt_module_diagnostics(v->b->module), RT_ERROR, v->b->location, "%s", text);
+    rt_diagnose(rt_module_diagnostics(v->b->module), RT_ERROR, v->location, "%s", text);
     v->has_failed = true;
 }
 
@@ -72,9 +73,17 @@ static bool apply_rule(sweep *s, const rt_node_info *info, const rt_value *resul
         is_wanted[i] =
             rt_value_is(info->operands[i]) && s->activity.is_active[info->operands[i].index];
     }
-    rt_vjp v = {&s->b,          info->op, info->attrs, info->operand_count,
-                info->operands, results,  d,           d[0],
-                is_wanted,      given,    false};
+    rt_vjp v = {.b = &s->b,
+                .location = info->location,
+                .op = info->op,
+                .attrs = info->attrs,
+                .in_count = info->operand_count,
+                .in = info->operands,
+                .out = results,
+                .d = d,
+                .dy = d[0],
+                .is_wanted = is_wanted,
+                .given = given};
     rules[info->op](&v);
     for (uint32_t i = 0; i < info->operand_count; ++i)
         if (rt_value_is(given[i])) accumulate(s, info->operands[i], given[i]);
@@ -277,4 +286,17 @@ rt_status rt_differentiate_loss(rt_graph *graph, const rt_differentiate_options 
     rt_status status = differentiate_loss(graph, options, &arena);
     rt_arena_deinit(&arena);
     return status;
+}
+
+/* Options: graph (step), loss (loss), accumulate (false). */
+rt_status rt_pass_differentiate(rt_pass_context *context, rt_module *module) {
+    const char *name = rt_pass_option_text(context, "graph", "step");
+    rt_differentiate_options options = {.loss = rt_pass_option_text(context, "loss", "loss")};
+    RT_TRY(rt_pass_option_flag(context, "accumulate", &options.accumulates));
+    rt_graph *graph = rt_module_find_graph(module, name);
+    if (!graph) return rt_pass_fail(context, RT_NOT_FOUND, "there is no graph '%s'", name);
+    size_t before = rt_graph_output_count(graph);
+    RT_TRY(rt_differentiate_loss(graph, &options));
+    rt_pass_count(context, "gradients", (int64_t)(rt_graph_output_count(graph) - before));
+    return RT_OK;
 }

@@ -12,7 +12,8 @@
 #include "ir/builder.h"
 
 typedef struct rt_vjp {
-    rt_builder *b; /* its location is the forward node's */
+    rt_builder *b;
+    rt_location location; /* of the forward node */
     rt_op op;
     const rt_attr *attrs;
     size_t in_count;

@@ -13,7 +13,8 @@ static rt_value with_axes(rt_vjp *v, rt_value reduced, rt_attr axes) {
 /* y = sum x:  dx = dy along the axes */
 void vjp_reduce_sum(rt_vjp *v) {
     rt_type type = type_of(v, v->in[0]);
-    rt_value dy = with_axes(v, v->dy, vjp_attr(v, RT_ATTR_reduce_sum_axes));
+    rt_value dy = v->dy;
+    if (type_of(v, dy).rank > 0) dy = with_axes(v, dy, vjp_attr(v, RT_ATTR_reduce_sum_axes));
     give(v, 0, rt_build_broadcast(v->b, dy, type.dims, (size_t)type.rank));
 }
 

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "passes/pass.h"
 #include "passes/training/update.h"
+#include "runtime/base/check.h"
 
 static const rt_update_rule rules[RT_OPTIMIZER_COUNT] = {
 #define OPTIMIZER(id, text) update_##id,
@@ -68,23 +70,31 @@ void rt_update_assign(rt_update *update, rt_parameter state, rt_value value) {
 
 /* ---- the graph */
 
+/* Every number among the options: its key, where it stands, and its range [0, most]. */
+typedef struct option_row {
+    const char *key;
+    size_t offset;
+    double most;
+} option_row;
+
+static const double below_one = 0x1.fffffffffffffp-1;
+static const option_row option_rows[] = {
+    {"weight_decay", offsetof(rt_update_options, weight_decay), 1e30},
+    {"clip_norm", offsetof(rt_update_options, clip_norm), 1e30},
+    {"beta1", offsetof(rt_update_options, beta1), below_one},
+    {"beta2", offsetof(rt_update_options, beta2), below_one},
+    {"epsilon", offsetof(rt_update_options, epsilon), 1e30},
+    {"momentum", offsetof(rt_update_options, momentum), below_one},
+};
+
 static bool check_options(rt_module *module, const rt_update_options *options) {
-    static const rt_location nowhere = {.name = "optimizer"};
-    const struct {
-        const char *name;
-        double value, end;
-    } ranges[] = {{"weight_decay", options->weight_decay, 1e30},
-                  {"clip_norm", options->clip_norm, 1e30},
-                  {"epsilon", options->epsilon, 1e30},
-                  {"beta1", options->beta1, 1},
-                  {"beta2", options->beta2, 1},
-                  {"momentum", options->momentum, 1}};
     bool is_sound = true;
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; ++i) {
-        if (ranges[i].value >= 0 && ranges[i].value < ranges[i].end) continue;
-        rt_diagnose(rt_module_diagnostics(module), RT_ERROR, nowhere,
-                    "%s is %g but must be at least 0%s", ranges[i].name, ranges[i].value,
-                    ranges[i].end == 1 ? " and below 1" : "");
+    for (size_t i = 0; i < RT_COUNT_OF(option_rows); ++i) {
+        double value = *(const double *)((const char *)options + option_rows[i].offset);
+        if (value >= 0 && value <= option_rows[i].most) continue;
+        rt_diagnose(rt_module_diagnostics(module), RT_ERROR, (rt_location){.name = "optimizer"},
+                    "%s is %g but must be at least 0%s", option_rows[i].key, value,
+                    option_rows[i].most < 1 ? " and below 1" : "");
         is_sound = false;
     }
     return is_sound;
@@ -178,4 +188,16 @@ rt_status rt_build_update(rt_module *module, const rt_update_options *options) {
     rt_status status = weights ? build_update(module, options, weights, count) : RT_OUT_OF_MEMORY;
     rt_arena_deinit(&scratch);
     return status;
+}
+
+/* Options: optimizer (adamw), and each number of rt_update_options by its name. */
+rt_status rt_pass_update(rt_pass_context *context, rt_module *module) {
+    rt_update_options options = rt_update_options_default();
+    const char *name = rt_pass_option_text(context, "optimizer", "adamw");
+    if (!rt_optimizer_from_text(name, &options.optimizer))
+        return rt_pass_fail(context, RT_INVALID_ARGUMENT, "there is no optimizer '%s'", name);
+    for (size_t i = 0; i < RT_COUNT_OF(option_rows); ++i)
+        RT_TRY(rt_pass_option_real(context, option_rows[i].key, 0, option_rows[i].most,
+                                   (double *)((char *)&options + option_rows[i].offset)));
+    return rt_build_update(module, &options);
 }
