@@ -83,7 +83,5 @@ bool rt_model_config_apply_spec(rt_model_config *config, bool has_start, const r
  * memory. Pooling other than the family's own is written as "retort_pooling", which transformers
  * ignores: it would read the family's pooler there. */
 const char *rt_model_config_text(const rt_model_config *config, rt_arena *arena);
-/* Text of the tokenizer_config.json of a WordPiece vocabulary. */
-const char *rt_tokenizer_config_text(bool is_lower_case, int64_t longest_row, rt_arena *arena);
 
 #endif

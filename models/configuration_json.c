@@ -274,13 +274,3 @@ static const char *print_json(json_t *root, rt_arena *arena) {
 const char *rt_model_config_text(const rt_model_config *config, rt_arena *arena) {
     return print_json(make_config(config), arena);
 }
-
-const char *rt_tokenizer_config_text(bool is_lower_case, int64_t longest_row, rt_arena *arena) {
-    json_t *root =
-        json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:s}", "tokenizer_class", "BertTokenizer",
-                  "do_lower_case", (int)is_lower_case, "unk_token", "[UNK]", "sep_token", "[SEP]",
-                  "pad_token", "[PAD]", "cls_token", "[CLS]", "mask_token", "[MASK]");
-    if (longest_row < INT32_MAX)
-        json_object_set_new(root, "model_max_length", json_integer(longest_row));
-    return print_json(root, arena);
-}

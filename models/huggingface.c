@@ -7,7 +7,6 @@
 
 #include "runtime/base/check.h"
 #include "runtime/base/file.h"
-#include "runtime/base/json.h"
 #include "runtime/base/safetensors.h"
 
 enum { MOST_MESSAGES = 10 }; /* of one kind; the rest is counted */
@@ -44,19 +43,6 @@ static rt_status missing_weights(const char *folder, rt_arena *arena, rt_error *
     return rt_fail(error, RT_NOT_FOUND, "%s: there is no model.safetensors in the folder", folder);
 }
 
-static rt_status read_lower_case(const char *folder, rt_arena *arena, bool *is_lower_case,
-                                 rt_error *error) {
-    const char *path = find_file(folder, "tokenizer_config.json", arena);
-    json_t *root;
-    *is_lower_case = true;
-    if (!path) return RT_OK;
-    RT_TRY(rt_json_read(path, &root, error));
-    rt_json_fields json = {.object = root, .where = path, .error = error};
-    *is_lower_case = rt_json_boolean_or(&json, "do_lower_case", true);
-    json_decref(root);
-    return json.status;
-}
-
 rt_status rt_saved_model_find(const char *path, rt_arena *arena, rt_saved_model *model,
                               rt_error *error) {
     if (error) error->text[0] = 0;
@@ -77,7 +63,8 @@ rt_status rt_saved_model_find(const char *path, rt_arena *arena, rt_saved_model 
         is_file ? absolute(path, arena) : find_file(folder, "model.safetensors", arena);
     if (!model->weights) return missing_weights(folder, arena, error);
     model->vocabulary = find_file(folder, "vocab.txt", arena);
-    return read_lower_case(folder, arena, &model->is_lower_case, error);
+    model->tokenizer_config = find_file(folder, "tokenizer_config.json", arena);
+    return RT_OK;
 }
 
 /* ---- names */

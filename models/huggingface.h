@@ -8,10 +8,10 @@
 
 /* The files of a saved model; absolute paths. */
 typedef struct rt_saved_model {
-    const char *config;     /* config.json */
-    const char *weights;    /* model.safetensors, or the file named */
-    const char *vocabulary; /* vocab.txt, or NULL where there is none */
-    bool is_lower_case;     /* "do_lower_case" of tokenizer_config.json, else true */
+    const char *config;           /* config.json */
+    const char *weights;          /* model.safetensors, or the file named */
+    const char *vocabulary;       /* vocab.txt, or NULL where there is none */
+    const char *tokenizer_config; /* tokenizer_config.json, or NULL */
 } rt_saved_model;
 
 /* Finds them: `path` is a folder, or a .safetensors file with config.json beside it. Strings are in
@@ -44,9 +44,9 @@ RT_MUST_CHECK rt_status rt_model_copy_layers(rt_module *module, const rt_model_c
                                              const char *teacher_prefix, const int64_t *layers,
                                              rt_location location);
 
-/* Writes a folder that transformers loads: config.json, model.safetensors, tokenizer_config.json,
- * and vocab.txt where `vocabulary` is not NULL. Every parameter of `parts` must have a source; it
- * is written in f32 as its shape says, transposed where the source is. The folder is replaced
+/* Writes a folder that transformers loads: config.json, model.safetensors, and copies of vocab.txt
+ * and tokenizer_config.json where `from` has them. Every parameter of `parts` must have a source;
+ * it is written in f32 as its shape says, transposed where the source is. The folder is replaced
  * whole. */
 RT_MUST_CHECK rt_status rt_model_save(const rt_module *module, const rt_model_config *config,
                                       rt_model_parts parts, const rt_saved_model *from,

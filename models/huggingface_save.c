@@ -81,14 +81,10 @@ static rt_status save_weights(saver *s, const rt_model_config *config, rt_model_
     return rt_safetensors_write(path, tensors, list.count, metadata, 1, s->error);
 }
 
-static rt_status save_text(saver *s, const char *folder, const char *name, const char *text) {
-    const char *path = rt_arena_format(s->arena, "%s/%s", folder, name);
-    if (!path || !text) return rt_fail(s->error, RT_OUT_OF_MEMORY, "out of memory");
-    return rt_file_replace(path, text, strlen(text), s->error);
-}
-
+/* Nothing where `from` is NULL. */
 static rt_status save_copy(saver *s, const char *folder, const char *name, const char *from) {
     rt_mapped_file file = {0};
+    if (!from) return RT_OK;
     const char *path = rt_arena_format(s->arena, "%s/%s", folder, name);
     if (!path) return rt_fail(s->error, RT_OUT_OF_MEMORY, "out of memory");
     RT_TRY(rt_file_map(from, &file, s->error));
@@ -99,14 +95,14 @@ static rt_status save_copy(saver *s, const char *folder, const char *name, const
 
 static rt_status save_all(saver *s, const rt_model_config *config, rt_model_parts parts,
                           const rt_saved_model *from, const char *folder) {
-    int64_t longest = rt_model_config_longest_row(config);
+    const char *path = rt_arena_format(s->arena, "%s/config.json", folder);
     const char *weights = rt_arena_format(s->arena, "%s/model.safetensors", folder);
-    if (!weights) return rt_fail(s->error, RT_OUT_OF_MEMORY, "out of memory");
+    const char *text = rt_model_config_text(config, s->arena);
+    if (!path || !weights || !text) return rt_fail(s->error, RT_OUT_OF_MEMORY, "out of memory");
     RT_TRY(rt_folder_create(folder, s->error));
-    RT_TRY(save_text(s, folder, "config.json", rt_model_config_text(config, s->arena)));
-    RT_TRY(save_text(s, folder, "tokenizer_config.json",
-                     rt_tokenizer_config_text(from->is_lower_case, longest, s->arena)));
-    if (from->vocabulary) RT_TRY(save_copy(s, folder, "vocab.txt", from->vocabulary));
+    RT_TRY(rt_file_replace(path, text, strlen(text), s->error));
+    RT_TRY(save_copy(s, folder, "vocab.txt", from->vocabulary));
+    RT_TRY(save_copy(s, folder, "tokenizer_config.json", from->tokenizer_config));
     return save_weights(s, config, parts, weights);
 }
 

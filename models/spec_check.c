@@ -3,6 +3,7 @@
  * are themselves right, so that one mistake gives one message. */
 #include <string.h>
 
+#include "models/formats.h"
 #include "models/spec_internal.h"
 #include "runtime/base/check.h"
 
@@ -32,12 +33,6 @@ static bool has_choice(const rule_context *c, rt_spec_key key, const char *choic
 
 /* ---- task and data */
 
-static const struct {
-    const char *format;
-    bool is_regression;
-} formats[] = {{"tsv", false}, {"cola", false}, {"sst2", false}, {"mrpc", false}, {"qqp", false},
-               {"stsb", true}, {"mnli", false}, {"qnli", false}, {"rte", false},  {"wnli", false}};
-
 static void check_labels(const rule_context *c, rt_spec_key key) {
     const rt_spec_value *labels = get(c, key);
     if (!labels->is_present || !labels->texts) return;
@@ -56,11 +51,12 @@ static void check_labels(const rule_context *c, rt_spec_key key) {
 
 static void check_metric(const rule_context *c, bool is_regression) {
     const rt_spec_value *metric = get(c, RT_SPEC_task_metric);
-    bool is_correlation = is_choice(metric, "pearson") || is_choice(metric, "spearman");
-    if (!metric->is_present || is_choice(metric, "loss") || is_correlation == is_regression) return;
+    bool is_of_scores =
+        is_choice(metric, "pearson") || is_choice(metric, "spearman") || is_choice(metric, "mse");
+    if (!metric->is_present || is_choice(metric, "loss") || is_of_scores == is_regression) return;
     COMPLAIN(c, RT_SPEC_task_metric, "'metric' is %s, but %s is measured by %s", metric->text,
              is_regression ? "a regression" : "a classification",
-             is_regression ? "pearson, spearman or loss" : "accuracy, f1, matthews or loss");
+             is_regression ? "pearson, spearman, mse or loss" : "accuracy, f1, matthews or loss");
 }
 
 static void check_task(const rule_context *c) {
@@ -71,13 +67,10 @@ static void check_task(const rule_context *c) {
         COMPLAIN(c, RT_SPEC_task_labels, "a regression has no labels; its rows hold numbers");
     check_metric(c, is_regression);
     const rt_spec_value *format = get(c, RT_SPEC_data_format);
-    for (size_t i = 0; i < RT_COUNT_OF(formats); ++i) {
-        bool is_this = is_choice(format, formats[i].format) && i > 0;
-        if (is_this && is_present(c, RT_SPEC_task_kind) &&
-            formats[i].is_regression != is_regression)
-            COMPLAIN(c, RT_SPEC_data_format, "'format' is %s, whose rows are for task.kind %s",
-                     format->text, is_regression ? "classification" : "regression");
-    }
+    const rt_format *known = format->is_present ? rt_format_find(format->text) : NULL;
+    if (known && is_present(c, RT_SPEC_task_kind) && known->is_of_scores != is_regression)
+        COMPLAIN(c, RT_SPEC_data_format, "'format' is %s, whose rows are for task.kind %s",
+                 format->text, is_regression ? "classification" : "regression");
 }
 
 static void check_columns(const rule_context *c) {
