@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include "models/spec_internal.h"
-#include "runtime/base/check.h"
-
-enum { LONGEST_NAME = 64 };
+#include "runtime/base/words.h"
 
 #define IS_REQUIRED_REQUIRED true
 #define IS_REQUIRED_OPTIONAL false
@@ -84,26 +82,7 @@ bool rt_spec_find_section(const char *name, rt_spec_section *section) {
 }
 
 static const char *number_bounds(const rt_spec_row *row, const char *noun, rt_arena *arena) {
-    if (row->most >= 1e6) return rt_arena_format(arena, "%s of at least %g", noun, row->least);
-    return rt_arena_format(arena, "%s from %g to %g", noun, row->least, row->most);
-}
-
-/* "a|b|c" as "a, b or c". */
-static const char *list_choices(const char *choices, rt_arena *arena) {
-    size_t length = strlen(choices), used = 0;
-    const char *last = strrchr(choices, '|');
-    char *text = rt_arena_allocate(arena, 4 * length + 1);
-    if (!text) return "";
-    for (const char *c = choices; *c; ++c) {
-        if (*c != '|') {
-            text[used++] = *c;
-        } else {
-            const char *separator = c == last ? " or " : ", ";
-            memcpy(text + used, separator, strlen(separator));
-            used += strlen(separator);
-        }
-    }
-    return text;
+    return rt_words_bounds(noun, row->least, row->most, arena);
 }
 
 const char *rt_spec_expected(const rt_spec_row *row, rt_arena *arena) {
@@ -112,7 +91,7 @@ const char *rt_spec_expected(const rt_spec_row *row, rt_arena *arena) {
     case RT_SPEC_FLOAT: return number_bounds(row, "a number", arena);
     case RT_SPEC_POSITIVE: return rt_arena_format(arena, "a number above 0, at most %g", row->most);
     case RT_SPEC_BOOL: return "true or false";
-    case RT_SPEC_ENUM: return list_choices(row->choices, arena);
+    case RT_SPEC_ENUM: return rt_words_choices(row->choices, arena);
     case RT_SPEC_INTS: return number_bounds(row, "a list of whole numbers, each", arena);
     case RT_SPEC_FLOATS: return number_bounds(row, "a list of numbers, each", arena);
     case RT_SPEC_TEXTS: return "a list of texts";
@@ -128,61 +107,23 @@ const char *rt_spec_expected(const rt_spec_row *row, rt_arena *arena) {
     return "a text";
 }
 
-static size_t least_of(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
-/* Edits that turn one name into the other: insert, delete, replace, swap neighbours (optimal string
- * alignment). Names longer than LONGEST_NAME count as unlike. */
-static size_t edit_distance(const char *a, const char *b) {
-    size_t m = strlen(a), n = strlen(b);
-    if (m > LONGEST_NAME || n > LONGEST_NAME) return SIZE_MAX;
-    size_t lines[3][LONGEST_NAME + 1];
-    size_t *before = lines[0], *last = lines[1], *line = lines[2];
-    for (size_t j = 0; j <= n; ++j) last[j] = before[j] = j;
-    for (size_t i = 1; i <= m; ++i) {
-        line[0] = i;
-        for (size_t j = 1; j <= n; ++j) {
-            size_t replace = last[j - 1] + (a[i - 1] != b[j - 1]);
-            line[j] = least_of(replace, least_of(last[j], line[j - 1]) + 1);
-            bool is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-            if (is_swap) line[j] = least_of(line[j], before[j - 2] + 1);
-        }
-        size_t *oldest = before;
-        before = last, last = line, line = oldest;
-    }
-    return last[n];
-}
-
-/* How far a name may be from what was meant. */
-static size_t tolerated_edits(const char *name) {
-    size_t length = strlen(name);
-    return length <= 3 ? 1 : length <= 6 ? 2 : length / 3;
-}
-
 const char *rt_spec_suggest_key(rt_spec_section section, const char *name, rt_arena *arena) {
     rt_spec_key elsewhere;
     for (int other = 0; other < RT_SPEC_SECTION_COUNT; ++other) {
         if (rt_spec_find_key((rt_spec_section)other, name, &elsewhere))
             return rt_arena_format(arena, "; it belongs to '%s'", sections[other].name);
     }
-    size_t least = tolerated_edits(name) + 1;
-    const char *nearest = NULL;
-    for (int key = 0; key < RT_SPEC_KEY_COUNT; ++key) {
-        if (rows[key].section != section) continue;
-        size_t distance = edit_distance(name, rows[key].name);
-        if (distance < least) least = distance, nearest = rows[key].name;
-    }
+    const char *names[RT_SPEC_KEY_COUNT] = {NULL};
+    for (int key = 0; key < RT_SPEC_KEY_COUNT; ++key)
+        if (rows[key].section == section) names[key] = rows[key].name;
+    const char *nearest = rt_words_nearest(name, names, RT_SPEC_KEY_COUNT);
     return nearest ? rt_arena_format(arena, "; did you mean '%s'?", nearest) : "";
 }
 
 const char *rt_spec_suggest_section(const char *name, rt_arena *arena) {
-    size_t least = tolerated_edits(name) + 1;
-    const char *nearest = NULL;
-    for (int i = 0; i < RT_SPEC_SECTION_COUNT; ++i) {
-        size_t distance = edit_distance(name, sections[i].name);
-        if (distance < least) least = distance, nearest = sections[i].name;
-    }
+    const char *names[RT_SPEC_SECTION_COUNT];
+    for (int i = 0; i < RT_SPEC_SECTION_COUNT; ++i) names[i] = sections[i].name;
+    const char *nearest = rt_words_nearest(name, names, RT_SPEC_SECTION_COUNT);
     if (nearest) return rt_arena_format(arena, "; did you mean '%s'?", nearest);
     rt_spec_key key;
     for (int i = 0; i < RT_SPEC_SECTION_COUNT; ++i) {

@@ -22,6 +22,18 @@ rt_status rt_fail(rt_error *error, rt_status status, const char *format, ...) {
     return status;
 }
 
+rt_status rt_fail_also(rt_error *error, rt_status so_far, rt_status status, const char *format,
+                       ...) {
+    if (!error) return so_far == RT_OK ? status : so_far;
+    size_t used = so_far == RT_OK ? 0 : strlen(error->text);
+    if (used && used + 1 < sizeof error->text) error->text[used++] = '\n';
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->text + used, sizeof error->text - used, format, arguments);
+    va_end(arguments);
+    return so_far == RT_OK ? status : so_far;
+}
+
 rt_status rt_fail_within(rt_error *error, rt_status status, const char *format, ...) {
     if (!error) return status;
     rt_error inner = *error;

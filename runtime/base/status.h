@@ -37,6 +37,11 @@ rt_status rt_fail(rt_error *error, rt_status status, const char *format, ...) RT
 /* Puts "<prefix>: " in front of the text already in `error` (may be NULL) and returns `status`. */
 rt_status rt_fail_within(rt_error *error, rt_status status, const char *format, ...) RT_PRINTF(3, 4);
 
+/* For reporting several mistakes at once: where `so_far` is RT_OK like rt_fail, else the text is
+ * added to `error` as a line of its own and `so_far` is returned. */
+rt_status rt_fail_also(rt_error *error, rt_status so_far, rt_status status, const char *format, ...)
+    RT_PRINTF(4, 5);
+
 /* Forwards a failure. */
 #define RT_TRY(expression)                                                                         \
     do {                                                                                           \
