@@ -28,8 +28,8 @@ struct retort_instance {
     block buffers, scratch;
     void **parameter_pointers;
     void ***buffer_pointers;  /* by entry, by buffer */
-    int64_t *largest_symbols; /* as reserved */
-    bool is_reserved;
+    int64_t *largest_symbols; /* as reserved, by entry and symbol */
+    bool *is_entry_reserved;  /* by entry */
     retort_context context;
 };
 
@@ -112,8 +112,10 @@ static rt_status initialise(retort_instance *instance, const retort_instance_opt
     RT_TRY(rt_threads_create(options->workers, &instance->threads, error));
     RT_TRY(allocate_parameters(instance, error));
     instance->buffer_pointers = calloc(program->entry_count + 1, sizeof(void **));
-    instance->largest_symbols = calloc(program->symbol_count + 1, sizeof(int64_t));
-    if (!instance->buffer_pointers || !instance->largest_symbols)
+    instance->largest_symbols =
+        calloc((size_t)program->symbol_count * program->entry_count + 1, sizeof(int64_t));
+    instance->is_entry_reserved = calloc(program->entry_count + 1, sizeof(bool));
+    if (!instance->buffer_pointers || !instance->largest_symbols || !instance->is_entry_reserved)
         return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
     for (uint32_t e = 0; e < program->entry_count; ++e) {
         instance->buffer_pointers[e] = calloc(program->entries[e].buffer_count + 1, sizeof(void *));
@@ -126,8 +128,8 @@ static rt_status initialise(retort_instance *instance, const retort_instance_opt
         .run = run_kernel,
         .runner = instance->threads,
     };
-    return retort_parameters_initialise(program, instance->parameter_pointers, options->seed,
-                                        options->weights, options->skips_checksum, error);
+    return retort_parameters_initialise(instance->program, instance->parameter_pointers, options,
+                                        error);
 }
 
 rt_status retort_instance_create(const retort_program *program,
@@ -157,6 +159,7 @@ void retort_instance_destroy(retort_instance *instance) {
     free(instance->buffer_pointers);
     free(instance->parameter_pointers);
     free(instance->largest_symbols);
+    free(instance->is_entry_reserved);
     free(instance);
 }
 
@@ -187,33 +190,47 @@ static rt_status lay_out_entry(const retort_entry *entry, const int64_t *symbols
     return status;
 }
 
-static rt_status scratch_stride(const retort_program *program, const int64_t *symbols,
+static rt_status scratch_stride(const retort_program *program, const int64_t *const *symbols,
                                 uint64_t *stride) {
     *stride = 0;
     for (uint32_t e = 0; e < program->entry_count; ++e) {
         int64_t size;
-        RT_TRY(retort_size_evaluate(program->entries[e].scratch_bytes, symbols, &size));
+        if (!symbols[e]) continue;
+        RT_TRY(retort_size_evaluate(program->entries[e].scratch_bytes, symbols[e], &size));
         if ((uint64_t)size > *stride) *stride = (uint64_t)size;
     }
     *stride = rt_align_up((size_t)*stride, ALIGNMENT);
     return RT_OK;
 }
 
-/* Offsets of all entries; offsets[e] are allocated and freed by the caller. */
-static rt_status lay_out(const retort_program *program, const int64_t *symbols, uint64_t **offsets,
-                         uint64_t *total) {
+/* Offsets of all entries that run; offsets[e] are allocated and freed by the caller. */
+static rt_status lay_out(const retort_program *program, const int64_t *const *symbols,
+                         uint64_t **offsets, uint64_t *total) {
     *total = 0;
     for (uint32_t e = 0; e < program->entry_count; ++e) {
         uint64_t entry_total;
+        if (!symbols[e]) continue;
         offsets[e] = calloc(program->entries[e].buffer_count + 1, sizeof **offsets);
         if (!offsets[e]) return RT_OUT_OF_MEMORY;
-        RT_TRY(lay_out_entry(&program->entries[e], symbols, offsets[e], &entry_total));
+        RT_TRY(lay_out_entry(&program->entries[e], symbols[e], offsets[e], &entry_total));
         if (entry_total > *total) *total = entry_total;
     }
     return RT_OK;
 }
 
-static rt_status place_buffers(retort_instance *instance, const int64_t *symbols,
+/* Points the buffers of an entry into the block, or nowhere where it will not run. */
+static void point_buffers(retort_instance *instance, uint32_t e, const uint64_t *offsets,
+                          const int64_t *symbols) {
+    const retort_program *program = instance->program;
+    instance->is_entry_reserved[e] = symbols != NULL;
+    for (uint32_t i = 0; i < program->entries[e].buffer_count; ++i)
+        instance->buffer_pointers[e][i] = symbols ? instance->buffers.bytes + offsets[i] : NULL;
+    if (symbols)
+        memcpy(instance->largest_symbols + (size_t)e * program->symbol_count, symbols,
+               program->symbol_count * sizeof *symbols);
+}
+
+static rt_status place_buffers(retort_instance *instance, const int64_t *const *symbols,
                                uint64_t **offsets, rt_error *error) {
     const retort_program *program = instance->program;
     uint64_t total, stride;
@@ -224,28 +241,36 @@ static rt_status place_buffers(retort_instance *instance, const int64_t *symbols
                        rt_status_text(status));
     release_block(&instance->buffers);
     release_block(&instance->scratch);
-    instance->is_reserved = false;
+    memset(instance->is_entry_reserved, 0, program->entry_count * sizeof(bool));
     RT_TRY(allocate_block(&instance->buffers, total, "buffers", error));
     RT_TRY(
         allocate_block(&instance->scratch, stride * instance->context.workers, "scratch", error));
     for (uint32_t e = 0; e < program->entry_count; ++e)
-        for (uint32_t i = 0; i < program->entries[e].buffer_count; ++i)
-            instance->buffer_pointers[e][i] = instance->buffers.bytes + offsets[e][i];
+        point_buffers(instance, e, offsets[e], symbols[e]);
     instance->context.scratch = instance->scratch.bytes;
     instance->context.scratch_stride = stride;
-    memcpy(instance->largest_symbols, symbols, program->symbol_count * sizeof *symbols);
-    instance->is_reserved = true;
     return RT_OK;
 }
 
-rt_status retort_instance_reserve(retort_instance *instance, const int64_t *largest_symbols,
-                                  rt_error *error) {
+rt_status retort_instance_reserve_entries(retort_instance *instance,
+                                          const int64_t *const *largest_symbols, rt_error *error) {
     uint32_t entries = instance->program->entry_count;
     uint64_t **offsets = calloc(entries + 1, sizeof *offsets);
     if (!offsets) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
     rt_status status = place_buffers(instance, largest_symbols, offsets, error);
     for (uint32_t e = 0; e < entries; ++e) free(offsets[e]);
     free(offsets);
+    return status;
+}
+
+rt_status retort_instance_reserve(retort_instance *instance, const int64_t *largest_symbols,
+                                  rt_error *error) {
+    uint32_t entries = instance->program->entry_count;
+    const int64_t **by_entry = calloc(entries + 1, sizeof *by_entry);
+    if (!by_entry) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t e = 0; e < entries; ++e) by_entry[e] = largest_symbols;
+    rt_status status = retort_instance_reserve_entries(instance, by_entry, error);
+    free(by_entry);
     return status;
 }
 
@@ -266,8 +291,8 @@ void *retort_instance_parameter(const retort_instance *instance, int index) {
 }
 
 void *retort_instance_buffer(const retort_instance *instance, int entry, int buffer) {
-    if (!instance->is_reserved || entry < 0 || (uint32_t)entry >= instance->program->entry_count ||
-        buffer < 0 || (uint32_t)buffer >= instance->program->entries[entry].buffer_count)
+    if (entry < 0 || (uint32_t)entry >= instance->program->entry_count || buffer < 0 ||
+        (uint32_t)buffer >= instance->program->entries[entry].buffer_count)
         return NULL;
     return instance->buffer_pointers[entry][buffer];
 }
@@ -306,13 +331,14 @@ rt_status retort_instance_run(retort_instance *instance, int entry, const int64_
     const retort_program *program = instance->program;
     if (entry < 0 || (uint32_t)entry >= program->entry_count)
         return rt_fail(error, RT_INVALID_ARGUMENT, "the program has no such entry point");
-    if (!instance->is_reserved)
-        return rt_fail(error, RT_INVALID_ARGUMENT, "no memory was reserved for buffers");
+    if (!instance->is_entry_reserved[entry])
+        return rt_fail(error, RT_INVALID_ARGUMENT, "no memory was reserved for buffers of '%s'",
+                       program->entries[entry].name);
+    const int64_t *largest = instance->largest_symbols + (size_t)entry * program->symbol_count;
     for (uint32_t s = 0; s < program->symbol_count; ++s)
-        if (symbols[s] < 0 || symbols[s] > instance->largest_symbols[s])
+        if (symbols[s] < 0 || symbols[s] > largest[s])
             return rt_fail(error, RT_OUT_OF_RANGE, "%s is %lld, but memory was reserved for %lld",
-                           program->symbols[s], (long long)symbols[s],
-                           (long long)instance->largest_symbols[s]);
+                           program->symbols[s], (long long)symbols[s], (long long)largest[s]);
     instance->context.symbols = symbols;
     instance->context.buffers = instance->buffer_pointers[entry];
     program->entries[entry].function(&instance->context);

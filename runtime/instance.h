@@ -34,6 +34,10 @@ typedef struct retort_instance_options {
     const char
         *weights; /* a folder or file where external tensors lie instead; NULL: as compiled */
     bool skips_checksum; /* do not compare checksums (tests alone) */
+    /* Parameters that the caller fills itself after creation, as from a checkpoint: no source is
+     * read for those it answers true for. NULL: there are none. */
+    bool (*is_given)(const retort_parameter *parameter, void *argument);
+    void *given_argument;
 } retort_instance_options;
 
 void retort_instance_options_init(retort_instance_options *options);
@@ -52,6 +56,12 @@ uint32_t retort_instance_workers(const retort_instance *instance);
  * with larger ones: contents of buffers are then lost. */
 RT_MUST_CHECK rt_status retort_instance_reserve(retort_instance *instance,
                                                 const int64_t *largest_symbols, rt_error *error);
+
+/* The same with largest values for each entry point, so that evaluation in large batches does not
+ * raise what training needs: largest_symbols[entry], or NULL for an entry that will not run. */
+RT_MUST_CHECK rt_status retort_instance_reserve_entries(retort_instance *instance,
+                                                        const int64_t *const *largest_symbols,
+                                                        rt_error *error);
 
 /* What is allocated, in bytes: the plan's figures. */
 typedef struct retort_memory {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Parameters are loaded file by file, so that each file is mapped once and let go. */
+/* Parameters are loaded file by file, so that each file is mapped once and let go. Within a file
+ * each tensor is read in pieces whose pages are given back when they have been used: mapped pages
+ * count as the process's memory while they are resident. */
 #include "runtime/parameters.h"
 
 #include <stdlib.h>
@@ -22,34 +24,76 @@ static void convert(rt_dtype to, void *target, size_t target_index, rt_dtype fro
                              rt_element_as_int64(from, source, source_index));
 }
 
-/* The file holds [columns, rows] of a [rows, columns] parameter: copied in square blocks, so that
- * both sides stay in cache. */
-static void transpose(const retort_parameter *p, void *target, const uint8_t *source) {
-    enum { BLOCK = 32 };
-    int64_t rows = p->dims[0], columns = p->dims[1];
-    bool is_plain = p->dtype == p->source_dtype && p->dtype == RT_F32;
-    for (int64_t r0 = 0; r0 < rows; r0 += BLOCK)
-        for (int64_t c0 = 0; c0 < columns; c0 += BLOCK)
-            for (int64_t r = r0; r < rows && r < r0 + BLOCK; ++r)
-                for (int64_t c = c0; c < columns && c < c0 + BLOCK; ++c) {
-                    size_t to = (size_t)(r * columns + c), from = (size_t)(c * rows + r);
-                    if (is_plain)
-                        memcpy((float *)target + to, source + from * sizeof(float), sizeof(float));
-                    else
-                        convert((rt_dtype)p->dtype, target, to, (rt_dtype)p->source_dtype, source,
-                                from);
-                }
+enum { PIECE_BYTES = 4 << 20 };
+
+/* A tensor in a mapped file; `file` is NULL where the bytes are part of the program. */
+typedef struct tensor_source {
+    const rt_mapped_file *file;
+    const uint8_t *bytes;
+    size_t size;
+} tensor_source;
+
+/* Bytes [begin, end) of the source have been used. */
+static void let_go(const tensor_source *source, size_t begin, size_t end) {
+    if (source->file)
+        rt_file_discard(source->file, (size_t)(source->bytes - source->file->data) + begin,
+                        end - begin);
 }
 
-static void place(const retort_parameter *p, void *target, const uint8_t *source) {
-    size_t count = (size_t)retort_parameter_elements(p);
+/* The file holds [columns, rows] of a [rows, columns] parameter: copied in square blocks, so that
+ * both sides stay in cache; row after row of the source. */
+static void transpose(const retort_parameter *p, void *target, const tensor_source *source) {
+    enum { BLOCK = 32 };
+    int64_t rows = p->dims[0], columns = p->dims[1];
+    size_t row_bytes = (size_t)rows * rt_dtype_bytes((rt_dtype)p->source_dtype), used = 0;
+    bool is_plain = p->dtype == p->source_dtype && p->dtype == RT_F32;
+    for (int64_t c0 = 0; c0 < columns; c0 += BLOCK) {
+        int64_t c1 = c0 + BLOCK < columns ? c0 + BLOCK : columns;
+        for (int64_t r0 = 0; r0 < rows; r0 += BLOCK)
+            for (int64_t r = r0; r < rows && r < r0 + BLOCK; ++r)
+                for (int64_t c = c0; c < c1; ++c) {
+                    size_t to = (size_t)(r * columns + c), from = (size_t)(c * rows + r);
+                    if (is_plain)
+                        memcpy((float *)target + to, source->bytes + from * sizeof(float),
+                               sizeof(float));
+                    else
+                        convert((rt_dtype)p->dtype, target, to, (rt_dtype)p->source_dtype,
+                                source->bytes, from);
+                }
+        size_t end = (size_t)c1 * row_bytes;
+        if (end - used >= PIECE_BYTES || c1 == columns) let_go(source, used, end), used = end;
+    }
+}
+
+static void copy(const retort_parameter *p, void *target, const tensor_source *source) {
+    size_t width = rt_dtype_bytes((rt_dtype)p->source_dtype);
+    for (size_t begin = 0; begin < source->size; begin += PIECE_BYTES) {
+        size_t left = source->size - begin, size = left < PIECE_BYTES ? left : PIECE_BYTES;
+        if (p->dtype == p->source_dtype)
+            memcpy((uint8_t *)target + begin, source->bytes + begin, size);
+        else
+            for (size_t i = begin / width; i < (begin + size) / width; ++i)
+                convert((rt_dtype)p->dtype, target, i, (rt_dtype)p->source_dtype, source->bytes, i);
+        let_go(source, begin, begin + size);
+    }
+}
+
+static void place(const retort_parameter *p, void *target, const tensor_source *source) {
     if (p->transform == RETORT_TRANSFORM_TRANSPOSE)
         transpose(p, target, source);
-    else if (p->dtype == p->source_dtype)
-        memcpy(target, source, (size_t)p->size_bytes);
     else
-        for (size_t i = 0; i < count; ++i)
-            convert((rt_dtype)p->dtype, target, i, (rt_dtype)p->source_dtype, source, i);
+        copy(p, target, source);
+}
+
+static uint64_t sum_source(const tensor_source *source) {
+    rt_checksum_state state;
+    rt_checksum_begin(&state);
+    for (size_t begin = 0; begin < source->size; begin += PIECE_BYTES) {
+        size_t left = source->size - begin, size = left < PIECE_BYTES ? left : PIECE_BYTES;
+        rt_checksum_add(&state, source->bytes + begin, size);
+        let_go(source, begin, begin + size);
+    }
+    return rt_checksum_end(&state);
 }
 
 static rt_status check_source(const retort_parameter *p, const char *path, size_t file_size,
@@ -67,25 +111,35 @@ static rt_status check_source(const retort_parameter *p, const char *path, size_
     return RT_OK;
 }
 
+static bool is_given(const retort_parameter *p, const retort_instance_options *options) {
+    return options->is_given && options->is_given(p, options->given_argument);
+}
+
+/* Whether the parameter is read from a file. */
+static bool is_external(const retort_parameter *p, const retort_instance_options *options) {
+    return p->initial == RETORT_INITIAL_SOURCE && !p->embedded && !is_given(p, options);
+}
+
 /* Loads every parameter whose source is file `index`. */
 static rt_status load_file(const retort_program *program, uint32_t index, const char *path,
-                           void *const *memory, bool skips_checksum, rt_error *error) {
+                           void *const *memory, const retort_instance_options *options,
+                           rt_error *error) {
     rt_mapped_file file = {0};
     RT_TRY(rt_file_map(path, &file, error));
     rt_status status = RT_OK;
     for (uint32_t i = 0; status == RT_OK && i < program->parameter_count; ++i) {
         const retort_parameter *p = &program->parameters[i];
-        if (p->initial != RETORT_INITIAL_SOURCE || p->embedded || p->file != index) continue;
+        if (p->file != index || !is_external(p, options)) continue;
         status = check_source(p, path, file.size, error);
         if (status != RT_OK) break;
-        const uint8_t *source = file.data + p->offset;
-        if (!skips_checksum && rt_checksum(source, (size_t)p->size_bytes) != p->checksum)
+        tensor_source source = {&file, file.data + p->offset, (size_t)p->size_bytes};
+        if (!options->skips_checksum && sum_source(&source) != p->checksum)
             status = rt_fail(error, RT_INVALID_DATA,
                              "%s: tensor '%s' is not the one the program was compiled for "
                              "(its checksum differs); compile again",
                              path, p->source_name);
         else
-            place(p, memory[i], source);
+            place(p, memory[i], &source);
     }
     rt_file_unmap(&file);
     return status;
@@ -117,33 +171,34 @@ static void fill_random(const retort_parameter *p, void *target, uint64_t seed) 
 
 static void initialise_one(const retort_parameter *p, void *target, uint64_t seed) {
     size_t count = (size_t)retort_parameter_elements(p);
+    tensor_source embedded = {NULL, p->embedded, (size_t)p->size_bytes};
     if (p->initial == RETORT_INITIAL_NORMAL || p->initial == RETORT_INITIAL_UNIFORM)
         fill_random(p, target, seed);
     else if (p->initial == RETORT_INITIAL_CONSTANT)
         for (size_t i = 0; i < count; ++i)
             rt_element_set_double((rt_dtype)p->dtype, target, i, p->initial_value);
     else if (p->initial == RETORT_INITIAL_SOURCE && p->embedded)
-        place(p, target, p->embedded);
+        place(p, target, &embedded);
 }
 
-static bool is_used(const retort_program *program, uint32_t file) {
-    for (uint32_t i = 0; i < program->parameter_count; ++i) {
-        const retort_parameter *p = &program->parameters[i];
-        if (p->initial == RETORT_INITIAL_SOURCE && !p->embedded && p->file == file) return true;
-    }
+static bool is_used(const retort_program *program, uint32_t file,
+                    const retort_instance_options *options) {
+    for (uint32_t i = 0; i < program->parameter_count; ++i)
+        if (program->parameters[i].file == file && is_external(&program->parameters[i], options))
+            return true;
     return false;
 }
 
 rt_status retort_parameters_initialise(const retort_program *program, void *const *memory,
-                                       uint64_t seed, const char *weights, bool skips_checksum,
-                                       rt_error *error) {
+                                       const retort_instance_options *options, rt_error *error) {
     for (uint32_t i = 0; i < program->parameter_count; ++i)
-        initialise_one(&program->parameters[i], memory[i], seed);
+        if (!is_given(&program->parameters[i], options))
+            initialise_one(&program->parameters[i], memory[i], options->seed);
     for (uint32_t f = 0; f < program->file_count; ++f) {
-        if (!is_used(program, f)) continue;
-        char *path = relocated(program, f, weights);
+        if (!is_used(program, f, options)) continue;
+        char *path = relocated(program, f, options->weights);
         if (!path) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
-        rt_status status = load_file(program, f, path, memory, skips_checksum, error);
+        rt_status status = load_file(program, f, path, memory, options, error);
         free(path);
         RT_TRY(status);
     }

@@ -3,18 +3,16 @@
 #ifndef RETORT_RUNTIME_PARAMETERS_H
 #define RETORT_RUNTIME_PARAMETERS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "runtime/instance.h"
 
-#include "runtime/abi.h"
-#include "runtime/base/status.h"
-
-/* Fills memory[i], the zeroed memory of parameter i, for all parameters. Random values depend on
- * (seed, name) alone, never on order or threads. `weights` may be NULL; a folder: external files
- * are looked for there by their base name; a file: it stands for the only external file. */
+/* Fills memory[i], the zeroed memory of parameter i, for all parameters but those that the caller
+ * gives. Random values depend on (options->seed, name) alone, never on order or threads.
+ * options->weights may be NULL; a folder: external files are looked for there by their base name; a
+ * file: it stands for the only external file. A file is read in pieces that are let go at once, so
+ * that it adds a few megabytes to the peak of memory whatever its size. */
 RT_MUST_CHECK rt_status retort_parameters_initialise(const retort_program *program,
-                                                     void *const *memory, uint64_t seed,
-                                                     const char *weights, bool skips_checksum,
+                                                     void *const *memory,
+                                                     const retort_instance_options *options,
                                                      rt_error *error);
 
 #endif

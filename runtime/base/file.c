@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "runtime/base/check.h"
+#include "runtime/base/sizes.h"
 
 static rt_status fail_with(rt_error *error, const char *path, int number) {
     rt_status status = number == ENOENT || number == ENOTDIR ? RT_NOT_FOUND
@@ -61,6 +62,16 @@ rt_status rt_file_map(const char *path, rt_mapped_file *file, rt_error *error) {
 void rt_file_unmap(rt_mapped_file *file) {
     if (file->size) munmap((void *)file->data, file->size);
     *file = (rt_mapped_file){0};
+}
+
+void rt_file_discard(const rt_mapped_file *file, size_t offset, size_t size) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    /* A page that is used in part stays, but for the last of the file, which nobody shares. */
+    size_t begin = rt_align_up(offset, page);
+    size_t end =
+        offset + size == file->size ? rt_align_up(file->size, page) : (offset + size) & ~(page - 1);
+    if (file->size && begin < end)
+        madvise((void *)(file->data + begin), end - begin, MADV_DONTNEED);
 }
 
 /* Makes the names in a folder durable. File systems that cannot sync a folder are left alone. */
