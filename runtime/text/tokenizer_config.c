@@ -78,6 +78,24 @@ rt_status rt_tokenizer_config_read(const char *path, rt_tokenizer_options *optio
     return RT_OK;
 }
 
+rt_status rt_tokenizer_options_beside(const char *vocabulary_path, rt_tokenizer_options *options,
+                                      size_t *model_max_length, rt_error *error) {
+    char *folder = rt_path_folder(vocabulary_path);
+    char *path = folder ? rt_path_join(folder, "tokenizer_config.json") : NULL;
+    rt_status status = RT_OK;
+    if (!path) {
+        status = rt_fail(error, RT_OUT_OF_MEMORY, "%s: out of memory", vocabulary_path);
+    } else if (rt_file_exists(path)) {
+        status = rt_tokenizer_config_read(path, options, model_max_length, error);
+    } else {
+        *options = rt_tokenizer_options_uncased();
+        if (model_max_length) *model_max_length = 0;
+    }
+    free(path);
+    free(folder);
+    return status;
+}
+
 rt_status rt_tokenizer_config_write(const char *path, const rt_tokenizer_options *options,
                                     size_t model_max_length, rt_error *error) {
     rt_writer writer;

@@ -12,6 +12,12 @@
 RT_MUST_CHECK rt_status rt_tokenizer_config_read(const char *path, rt_tokenizer_options *options,
                                                  size_t *model_max_length, rt_error *error);
 
+/* Options for a vocabulary file: those of the tokenizer_config.json in its folder where there is
+ * one, else uncased BERT's. */
+RT_MUST_CHECK rt_status rt_tokenizer_options_beside(const char *vocabulary_path,
+                                                    rt_tokenizer_options *options,
+                                                    size_t *model_max_length, rt_error *error);
+
 /* Writes what rt_tokenizer_config_read reads; `model_max_length` 0 is left out. */
 RT_MUST_CHECK rt_status rt_tokenizer_config_write(const char *path,
                                                   const rt_tokenizer_options *options,

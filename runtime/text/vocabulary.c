@@ -110,6 +110,16 @@ rt_status rt_vocabulary_read(const char *path, rt_vocabulary **vocabulary, rt_er
     return status;
 }
 
+rt_status rt_vocabulary_write(const rt_vocabulary *vocabulary, const char *path, rt_error *error) {
+    rt_writer writer;
+    RT_TRY(rt_writer_open(&writer, path, error));
+    for (size_t i = 0; i < vocabulary->count; ++i) {
+        rt_writer_write(&writer, vocabulary->tokens[i].bytes, vocabulary->tokens[i].length);
+        rt_writer_write(&writer, "\n", 1);
+    }
+    return rt_writer_commit(&writer, error);
+}
+
 void rt_vocabulary_destroy(rt_vocabulary *vocabulary) {
     if (!vocabulary) return;
     rt_trie_deinit(&vocabulary->trie);

@@ -28,6 +28,10 @@ RT_MUST_CHECK rt_status rt_vocabulary_read(const char *path, rt_vocabulary **voc
 RT_MUST_CHECK rt_status rt_vocabulary_from_text(const char *name, rt_text text,
                                                 rt_vocabulary **vocabulary, rt_error *error);
 
+/* Writes the tokens as they are read; the file is replaced whole. */
+RT_MUST_CHECK rt_status rt_vocabulary_write(const rt_vocabulary *vocabulary, const char *path,
+                                            rt_error *error);
+
 void rt_vocabulary_destroy(rt_vocabulary *vocabulary); /* NULL is fine */
 
 size_t rt_vocabulary_size(const rt_vocabulary *vocabulary);

@@ -204,19 +204,61 @@ static void test_unreadable_file(void) {
     rt_table_close(&table);
 }
 
-/* The columns of methods for GLUE, by position, against those found by name in GLUE's headers. */
+typedef struct glue_file {
+    const char *task, *header;
+    int first, second, label; /* by position */
+} glue_file;
+
+/* A file of the header and one row whose fields say which column they are. */
+static void write_glue_file(const glue_file *file, const char *label, char *text) {
+    char *end = text + sprintf(text, "%s\n", file->header);
+    int columns = 1;
+    for (const char *c = file->header; *c; ++c) columns += *c == '\t';
+    for (int column = 0; column < columns; ++column) {
+        if (column) *end++ = '\t';
+        if (column == file->label)
+            end += sprintf(end, "%s", label);
+        else
+            end += sprintf(end, "column %d", column);
+    }
+}
+
+static bool is_column(rt_text text, int column) {
+    char expected[32] = "";
+    if (column >= 0) snprintf(expected, sizeof expected, "column %d", column);
+    return is_text(text, expected);
+}
+
+static void check_glue_file(const glue_file *file) {
+    char text[1024];
+    rt_labels labels;
+    const rt_task *task = rt_task_find(file->task);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(task);
+    CU_ASSERT_EQUAL_FATAL(rt_task_labels(task, "x", &labels, &error), RT_OK);
+    bool is_of_classes = !task->layout.is_of_scores;
+    write_glue_file(file, is_of_classes ? labels.names[1] : "2.5", text);
+    rt_table_options options = {.layout = task->layout, .labels = &labels};
+    rt_status status = rt_table_from_text("glue", rt_text_of(text), &options, &table, &error);
+    CU_ASSERT_EQUAL_FATAL(status, RT_OK);
+    CU_ASSERT_TRUE(is_column(table.rows[0].first, file->first));
+    CU_ASSERT_TRUE(is_column(table.rows[0].second, file->second));
+    CU_ASSERT_EQUAL(table.has_labels, file->label >= 0);
+    CU_ASSERT_EQUAL(table.rows[0].class, table.has_labels && is_of_classes ? 1 : RT_NO_LABEL);
+    rt_table_close(&table);
+    rt_labels_deinit(&labels);
+}
+
+/* GLUE's headers, and by which positions published readers take their columns. */
 static void test_tasks_find_glue_columns(void) {
-    static const struct {
-        const char *task, *header;
-        int first, second, label;
-    } cases[] = {
+    static const glue_file files[] = {
         {"SST-2", "sentence\tlabel", 0, -1, 1},
         {"SST-2", "index\tsentence", 1, -1, -1},
         {"MRPC", "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", 3, 4, 0},
         {"QQP", "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate", 3, 4, 5},
         {"QQP", "id\tquestion1\tquestion2", 1, 2, -1},
         {"STS-B",
-         "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\tscore",
+         "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\t"
+         "score",
          7, 8, 9},
         {"MNLI",
          "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\t"
@@ -226,39 +268,7 @@ static void test_tasks_find_glue_columns(void) {
         {"RTE", "index\tsentence1\tsentence2\tlabel", 1, 2, 3},
         {"WNLI", "index\tsentence1\tsentence2\tlabel", 1, 2, 3},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
-        char text[1024];
-        const rt_task *task = rt_task_find(cases[i].task);
-        CU_ASSERT_PTR_NOT_NULL_FATAL(task);
-        bool is_of_classes = !task->layout.is_of_scores;
-        rt_labels labels;
-        CU_ASSERT_EQUAL_FATAL(rt_task_labels(task, "x", &labels, &error), RT_OK);
-        char *end = text + sprintf(text, "%s\n", cases[i].header);
-        for (int column = 0; column <= 11; ++column) { /* every field says which column it is */
-            if (column) *end++ = '\t';
-            if (column == cases[i].label)
-                end += sprintf(end, "%s", is_of_classes ? labels.names[1] : "2.5");
-            else
-                end += sprintf(end, "column %d", column);
-            const char *tabs = cases[i].header;
-            int columns = 1;
-            for (; *tabs; ++tabs) columns += *tabs == '\t';
-            if (column + 1 == columns) break;
-        }
-        rt_table_options options = {.layout = task->layout, .labels = &labels};
-        rt_status status = rt_table_from_text("glue", rt_text_of(text), &options, &table, &error);
-        CU_ASSERT_EQUAL_FATAL(status, RT_OK);
-        char expected[32];
-        snprintf(expected, sizeof expected, "column %d", cases[i].first);
-        CU_ASSERT_TRUE(is_text(table.rows[0].first, expected));
-        snprintf(expected, sizeof expected, cases[i].second < 0 ? "" : "column %d",
-                 cases[i].second);
-        CU_ASSERT_TRUE(is_text(table.rows[0].second, expected));
-        CU_ASSERT_EQUAL(table.has_labels, cases[i].label >= 0);
-        if (table.has_labels && is_of_classes) CU_ASSERT_EQUAL(table.rows[0].class, 1);
-        rt_table_close(&table);
-        rt_labels_deinit(&labels);
-    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; ++i) check_glue_file(&files[i]);
 }
 
 static void test_task_names_and_metrics(void) {

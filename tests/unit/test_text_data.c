@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Real data against what others counted and computed: the tables of the data's own README, the
- * token ids of Hugging Face's slow BertTokenizer (as one XXH64 per file), and the ids stored with
- * the MiniLM model. Rows and labels of every file come through the table reader on the way. */
+ * token ids of Hugging Face's slow BertTokenizer (as one XXH64 per file, printed by
+ * tests/support/tokenizer_checksums.py), and the ids stored with the MiniLM model. Rows and labels
+ * of every file come through the table reader on the way. */
 #include <math.h>
 #include <stdio.h>
 
@@ -420,6 +421,24 @@ static void test_labels_are_as_stated(void) {
     }
 }
 
+/* The files that MRPC's splits were made from: rows as the data's README counts them. */
+static void test_original_mrpc(void) {
+    static const data_file originals[] = {
+        {.path = "MRPC/msr_paraphrase_train.txt", .task = "mrpc", .rows = 4076},
+        {.path = "MRPC/msr_paraphrase_test.txt", .task = "mrpc", .rows = 1725},
+    };
+    for (size_t i = 0; i < 2; ++i) {
+        rt_table table;
+        if (!open_table(&originals[i], &table)) {
+            test_skip("not all data files are there");
+            return;
+        }
+        CU_ASSERT_EQUAL(table.count, originals[i].rows);
+        CU_ASSERT_TRUE(table.has_labels && table.has_pairs);
+        rt_table_close(&table);
+    }
+}
+
 /* Means and deviations that the data's README states for STS-B; its test file has no scores. */
 static void test_scores_are_as_stated(void) {
     static const struct {
@@ -550,6 +569,6 @@ static void test_sentences_of_the_model(void) {
     close_minilm();
 }
 
-TEST_MAIN("text_data", TEST(test_files), TEST(test_labels_are_as_stated),
+TEST_MAIN("text_data", TEST(test_files), TEST(test_labels_are_as_stated), TEST(test_original_mrpc),
           TEST(test_scores_are_as_stated), TEST(test_real_vocabulary_maps_to_itself),
           TEST(test_sentences_of_the_model))

@@ -321,9 +321,33 @@ static void test_config_round_trip(void) {
     CU_ASSERT_EQUAL(max_length, 256);
 }
 
+/* What is written as a folder of files is the same tokenizer when read again. */
+static void test_folder_round_trip(void) {
+    char path[256], config[300];
+    rt_error error;
+    rt_vocabulary *again;
+    rt_tokenizer_options cased = rt_tokenizer_options_cased(), read;
+    size_t max_length = 1;
+    open_tokenizer(NULL);
+    snprintf(path, sizeof path, "%s/model", test_folder());
+    CU_ASSERT_EQUAL_FATAL(rt_folder_create(path, &error), RT_OK);
+    snprintf(config, sizeof config, "%s/tokenizer_config.json", path);
+    strcat(path, "/vocab.txt");
+    CU_ASSERT_EQUAL_FATAL(rt_vocabulary_write(vocabulary, path, &error), RT_OK);
+    CU_ASSERT_EQUAL_FATAL(rt_vocabulary_read(path, &again, &error), RT_OK);
+    CU_ASSERT_EQUAL(rt_vocabulary_checksum(again), rt_vocabulary_checksum(vocabulary));
+    CU_ASSERT_EQUAL(rt_tokenizer_options_beside(path, &read, &max_length, &error), RT_OK);
+    CU_ASSERT_TRUE(read.normaliser.is_lower_case && max_length == 0);
+    CU_ASSERT_EQUAL(rt_tokenizer_config_write(config, &cased, 64, &error), RT_OK);
+    CU_ASSERT_EQUAL(rt_tokenizer_options_beside(path, &read, &max_length, &error), RT_OK);
+    CU_ASSERT_TRUE(!read.normaliser.is_lower_case && max_length == 64);
+    rt_vocabulary_destroy(again);
+    close_tokenizer();
+}
+
 TEST_MAIN("tokenizer", TEST(test_cleaning), TEST(test_punctuation_and_ideographs),
           TEST(test_case_and_accents), TEST(test_long_runs_of_marks), TEST(test_wordpiece),
           TEST(test_longest_word), TEST(test_every_token_is_itself),
           TEST(test_special_tokens_in_text), TEST(test_pairs_and_truncation),
           TEST(test_pair_truncation_equals_popping), TEST(test_vocabulary_without_special_token),
-          TEST(test_config), TEST(test_config_round_trip))
+          TEST(test_config), TEST(test_config_round_trip), TEST(test_folder_round_trip))
