@@ -5,7 +5,8 @@
  * operators, attributes and types agree (symbolic dimensions compared by position, not by name)
  * call one function; symbolic sizes are therefore arguments, constants are literals. A kernel does
  * not allocate, synchronise or know the graph around it; what it needs to keep for itself is
- * per-worker scratch. The result may not depend on how the range is split. */
+ * per-worker scratch. The result does not depend on how the range is split, to the bit but for f32
+ * matmul, whose library sums in an order that depends on the size of a part. */
 #ifndef RETORT_COMPILER_KERNELS_KERNEL_H
 #define RETORT_COMPILER_KERNELS_KERNEL_H
 
@@ -50,8 +51,8 @@ const rt_kernel_row *rt_kernel_find(rt_op op);
 LLVMValueRef rt_emit_context_seed(rt_emitter *e, LLVMValueRef context);
 LLVMValueRef rt_emit_context_step(rt_emitter *e, LLVMValueRef context);
 
-/* One vector of elements of an elementwise operator: scalar_<op> in kernels/scalar_*.c. Operands are
- * vectors of equal lanes in compute types (f32 or f64, integers of their width, bool as i1).
+/* One vector of elements of an elementwise operator: scalar_<op> in kernels/scalar_*.c. Operands
+ * are vectors of equal lanes in compute types (f32 or f64, integers of their width, bool as i1).
  * `column` is the index along the last dimension of each lane (i64 vector): consecutive, and for
  * dropout with more than one lane from a multiple of 4, lanes being one too. Dropout's example and
  * position operands are splats; it costs least per element with 32 lanes on 512-bit vectors. */

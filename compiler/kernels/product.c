@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The product runs over column strips of up to four vectors, and in each over tiles of rows whose
+ * accumulators fill the registers; the last vector of a strip is masked. For scalars (b with a
+ * column stride, or types without vectors) the same code runs with one lane. */
+#include "compiler/kernels/product.h"
+
+#include <stdio.h>
+
+#include "compiler/kernels/arithmetic.h"
+#include "runtime/base/check.h"
+
+enum { MAX_ROWS = 6, MAX_VECTORS = 4 };
+
+/* ---- functions of the module */
+
+typedef struct place {
+    LLVMBasicBlockRef block;
+    LLVMValueRef function;
+} place;
+
+/* Begins a function that only this module sees; returns where the builder was. */
+static place begin_helper(rt_emitter *e, const char *name, LLVMTypeRef type) {
+    place before = {LLVMGetInsertBlock(e->builder), e->function};
+    LLVMSetLinkage(rt_emit_function_begin(e, name, type), LLVMInternalLinkage);
+    return before;
+}
+
+static void end_helper(rt_emitter *e, place before) {
+    LLVMBuildRetVoid(e->builder);
+    e->function = before.function;
+    LLVMPositionBuilderAtEnd(e->builder, before.block);
+}
+
+/* ---- product */
+
+/* Inside the function: its parameters, and what is fixed for its element type. */
+typedef struct strip {
+    rt_dtype dtype;
+    unsigned lanes, tile_rows, tile_vectors;
+    LLVMValueRef a, a_row, a_inner, b, b_inner, b_column, c, c_row, rows, columns, inner, adds;
+    /* Of the current strip of columns. */
+    LLVMValueRef first_column, mask, initial_mask; /* of its last vector */
+    unsigned vectors;
+} strip;
+
+static unsigned element_bytes(rt_dtype dtype) {
+    return (unsigned)rt_dtype_bytes(dtype);
+}
+
+static LLVMValueRef column_of(rt_emitter *e, const strip *s, unsigned vector) {
+    return add(e, s->first_column, rt_emit_i64(e, vector * s->lanes));
+}
+
+/* The accumulators of a tile before the first multiply-add: c where the product adds to it. */
+static LLVMValueRef initial(rt_emitter *e, const strip *s, LLVMValueRef row, unsigned vector) {
+    LLVMValueRef at = add(e, mul(e, row, s->c_row), column_of(e, s, vector));
+    bool is_last = vector + 1 == s->vectors;
+    if (s->lanes == 1) {
+        /* Reads an element that is there either way. */
+        LLVMValueRef old = rt_emit_load(e, s->dtype, s->c, at, 1, NULL);
+        return where(e, s->adds, old, LLVMConstNull(LLVMTypeOf(old)));
+    }
+    LLVMValueRef mask = is_last ? s->initial_mask : rt_emit_splat(e, s->adds, s->lanes);
+    return rt_emit_load(e, s->dtype, s->c, at, s->lanes, mask);
+}
+
+static LLVMValueRef multiply_add(rt_emitter *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef sum) {
+    return is_real(x) ? mul_add(e, x, y, sum) : add(e, sum, mul(e, x, y));
+}
+
+/* Rows [row, row + count) of the strip. */
+static void emit_tile(rt_emitter *e, const strip *s, LLVMValueRef row, unsigned count) {
+    LLVMValueRef sums[MAX_ROWS][MAX_VECTORS], a_at[MAX_ROWS], rows[MAX_ROWS];
+    for (unsigned r = 0; r < count; ++r) {
+        rows[r] = add(e, row, rt_emit_i64(e, r));
+        a_at[r] = mul(e, rows[r], s->a_row);
+        for (unsigned v = 0; v < s->vectors; ++v) sums[r][v] = initial(e, s, rows[r], v);
+    }
+    rt_loop k = rt_emit_loop_begin(e, rt_emit_i64(e, 0), s->inner, rt_emit_i64(e, 1), "inner");
+    for (unsigned r = 0; r < count; ++r)
+        for (unsigned v = 0; v < s->vectors; ++v)
+            sums[r][v] = rt_emit_loop_carry(e, &k, sums[r][v]);
+    LLVMValueRef b_row = mul(e, k.index, s->b_inner), a_k = mul(e, k.index, s->a_inner);
+    LLVMValueRef b[MAX_VECTORS];
+    for (unsigned v = 0; v < s->vectors; ++v) {
+        LLVMValueRef column = column_of(e, s, v);
+        if (s->b_column) column = mul(e, column, s->b_column);
+        b[v] = rt_emit_load(e, s->dtype, s->b, add(e, b_row, column), s->lanes,
+                            v + 1 == s->vectors ? s->mask : NULL);
+    }
+    for (unsigned r = 0; r < count; ++r) {
+        LLVMValueRef x = rt_emit_load(e, s->dtype, s->a, add(e, a_k, a_at[r]), 1, NULL);
+        x = rt_emit_splat(e, x, s->lanes);
+        for (unsigned v = 0; v < s->vectors; ++v)
+            rt_emit_loop_next(e, &k, sums[r][v], multiply_add(e, x, b[v], sums[r][v]));
+    }
+    rt_emit_loop_end(e, &k);
+    for (unsigned r = 0; r < count; ++r) {
+        for (unsigned v = 0; v < s->vectors; ++v) {
+            LLVMValueRef at = add(e, mul(e, rows[r], s->c_row), column_of(e, s, v));
+            rt_emit_store(e, s->dtype, rt_emit_loop_result(&k, sums[r][v]), s->c, at,
+                          v + 1 == s->vectors ? s->mask : NULL);
+        }
+    }
+}
+
+/* All rows of a strip of `vectors` vectors: full tiles, then pairs, then one by one. */
+static void emit_strip(rt_emitter *e, strip *s, unsigned vectors) {
+    unsigned sizes[] = {s->tile_rows, 2, 1};
+    LLVMValueRef begin = rt_emit_i64(e, 0);
+    s->vectors = vectors;
+    if (s->lanes > 1) {
+        LLVMValueRef last = column_of(e, s, vectors - 1);
+        s->mask = rt_emit_tail_mask(e, last, s->columns, s->lanes);
+        s->initial_mask =
+            LLVMBuildAnd(e->builder, s->mask, rt_emit_splat(e, s->adds, s->lanes), "");
+    }
+    for (unsigned i = 0; i < RT_COUNT_OF(sizes); ++i) {
+        LLVMValueRef left = sub(e, s->rows, begin), size = rt_emit_i64(e, sizes[i]);
+        LLVMValueRef whole = mul(e, LLVMBuildSDiv(e->builder, left, size, ""), size);
+        LLVMValueRef end = add(e, begin, whole);
+        rt_loop row = rt_emit_loop_begin(e, begin, end, size, "row");
+        emit_tile(e, s, row.index, sizes[i]);
+        rt_emit_loop_end(e, &row);
+        begin = end;
+    }
+}
+
+/* The widest strip while it fits, then the rest by the number of vectors that it takes. */
+static void emit_product_body(rt_emitter *e, strip *s) {
+    LLVMValueRef width = rt_emit_i64(e, s->tile_vectors * s->lanes);
+    rt_loop column = rt_emit_loop_begin(e, rt_emit_i64(e, 0), s->columns, width, "columns");
+    s->first_column = column.index;
+    LLVMValueRef left = sub(e, s->columns, column.index);
+    for (unsigned vectors = s->tile_vectors; vectors >= 1; --vectors) {
+        LLVMValueRef least = rt_emit_i64(e, (vectors - 1) * s->lanes);
+        LLVMValueRef most = rt_emit_i64(e, vectors * s->lanes);
+        LLVMValueRef fits = LLVMBuildICmp(e->builder, LLVMIntSGT, left, least, "");
+        if (vectors < s->tile_vectors) {
+            LLVMValueRef not_more = LLVMBuildICmp(e->builder, LLVMIntSLE, left, most, "");
+            fits = LLVMBuildAnd(e->builder, fits, not_more, "");
+        }
+        rt_branch branch = rt_emit_if_begin(e, fits, "strip");
+        emit_strip(e, s, vectors);
+        rt_emit_if_end(e, &branch);
+    }
+    rt_emit_loop_end(e, &column);
+}
+
+enum { PRODUCT_PARAMETERS = 12 };
+
+static LLVMValueRef product_function(rt_emitter *e, rt_dtype dtype, bool is_strided,
+                                     LLVMTypeRef type) {
+    char name[48];
+    snprintf(name, sizeof name, "rt_product_%s%s", rt_dtype_text(dtype), is_strided ? "_any" : "");
+    LLVMValueRef function = LLVMGetNamedFunction(e->module, name);
+    if (function) return function;
+    place before = begin_helper(e, name, type);
+    function = e->function;
+    bool is_narrow_float = dtype == RT_F16 || dtype == RT_BF16;
+    unsigned bytes = is_narrow_float ? 4 : element_bytes(dtype); /* of the accumulators */
+    bool is_wide = e->target->vector_bytes >= 64;                /* 32 registers, else 16 */
+    strip s = {.dtype = dtype,
+               .lanes = is_strided ? 1 : rt_emit_target_lanes(e, bytes),
+               .tile_rows = is_wide ? 6 : 4,
+               .tile_vectors = is_wide && !is_strided ? 4 : 2};
+    LLVMValueRef *fields[PRODUCT_PARAMETERS] = {&s.a,       &s.a_row,    &s.a_inner, &s.b,
+                                                &s.b_inner, &s.b_column, &s.c,       &s.c_row,
+                                                &s.rows,    &s.columns,  &s.inner,   &s.adds};
+    for (unsigned i = 0; i < PRODUCT_PARAMETERS; ++i) *fields[i] = LLVMGetParam(function, i);
+    if (!is_strided) s.b_column = NULL;
+    emit_product_body(e, &s);
+    end_helper(e, before);
+    return function;
+}
+
+void rt_emit_product(rt_emitter *e, const rt_product *p) {
+    LLVMTypeRef types[PRODUCT_PARAMETERS] = {e->pointer, e->i64, e->i64, e->pointer, e->i64, e->i64,
+                                             e->pointer, e->i64, e->i64, e->i64,     e->i64, e->i1};
+    LLVMTypeRef type = LLVMFunctionType(e->none, types, PRODUCT_PARAMETERS, false);
+    LLVMValueRef function = product_function(e, p->dtype, p->b_column != NULL, type);
+    LLVMValueRef one = rt_emit_i64(e, 1);
+    LLVMValueRef arguments[PRODUCT_PARAMETERS] = {
+        p->a,       p->a_row,   p->a_inner,
+        p->b,       p->b_inner, p->b_column ? p->b_column : one,
+        p->c,       p->c_row,   p->rows,
+        p->columns, p->inner,   p->adds ? p->adds : rt_emit_int(e, e->i1, 0)};
+    LLVMBuildCall2(e->builder, type, function, arguments, PRODUCT_PARAMETERS, "");
+}
+
+/* ---- transpose */
+
+/* Swaps the off-diagonal quarters of all blocks of 2 * distance rows and lanes; for the distances
+ * 1, 2, 4, … this transposes. */
+static void exchange(rt_emitter *e, LLVMValueRef *rows, unsigned lanes, unsigned distance) {
+    LLVMValueRef upper[64], lower[64];
+    for (unsigned j = 0; j < lanes; ++j) {
+        bool is_second = j & distance;
+        upper[j] = rt_emit_int(e, e->i32, is_second ? lanes + j - distance : j);
+        lower[j] = rt_emit_int(e, e->i32, is_second ? lanes + j : j + distance);
+    }
+    for (unsigned i = 0; i < lanes; ++i) {
+        if (i & distance) continue;
+        LLVMValueRef a = rows[i], b = rows[i + distance];
+        rows[i] = LLVMBuildShuffleVector(e->builder, a, b, LLVMConstVector(upper, lanes), "");
+        rows[i + distance] =
+            LLVMBuildShuffleVector(e->builder, a, b, LLVMConstVector(lower, lanes), "");
+    }
+}
+
+enum { TRANSPOSE_PARAMETERS = 6 };
+
+static void emit_transpose_body(rt_emitter *e, const rt_transpose_job *job, unsigned lanes) {
+    LLVMValueRef zero = rt_emit_i64(e, 0), step = rt_emit_i64(e, lanes), rows[64];
+    LLVMValueRef last = sub(e, job->rows, rt_emit_i64(e, 1));
+    rt_loop row = rt_emit_loop_begin(e, zero, job->rows, step, "row");
+    rt_loop column = rt_emit_loop_begin(e, zero, job->columns, step, "column");
+    LLVMValueRef mask = rt_emit_tail_mask(e, column.index, job->columns, lanes);
+    for (unsigned r = 0; r < lanes; ++r) {
+        LLVMValueRef from = rt_emit_min(e, add(e, row.index, rt_emit_i64(e, r)), last, true);
+        from = add(e, mul(e, from, job->from_row), column.index);
+        rows[r] = rt_emit_load(e, RT_F32, job->from, from, lanes, mask);
+    }
+    for (unsigned distance = 1; distance < lanes; distance *= 2) exchange(e, rows, lanes, distance);
+    for (unsigned r = 0; r < lanes; ++r) {
+        LLVMValueRef to = mul(e, add(e, column.index, rt_emit_i64(e, r)), job->to_row);
+        rt_emit_store(e, RT_F32, rows[r], job->to, add(e, to, row.index), NULL);
+    }
+    rt_emit_loop_end(e, &column);
+    rt_emit_loop_end(e, &row);
+}
+
+void rt_emit_transpose(rt_emitter *e, const rt_transpose_job *job) {
+    static const char name[] = "rt_transpose_f32";
+    LLVMTypeRef types[TRANSPOSE_PARAMETERS] = {e->pointer, e->i64,     e->i64,
+                                               e->i64,     e->pointer, e->i64};
+    LLVMTypeRef type = LLVMFunctionType(e->none, types, TRANSPOSE_PARAMETERS, false);
+    LLVMValueRef function = LLVMGetNamedFunction(e->module, name);
+    if (!function) {
+        place before = begin_helper(e, name, type);
+        function = e->function;
+        LLVMValueRef p[TRANSPOSE_PARAMETERS];
+        for (unsigned i = 0; i < TRANSPOSE_PARAMETERS; ++i) p[i] = LLVMGetParam(function, i);
+        rt_transpose_job own = {p[0], p[1], p[2], p[3], p[4], p[5]};
+        unsigned lanes = rt_emit_target_lanes(e, 4);
+        RT_ASSERT(lanes <= RT_TRANSPOSE_PAD);
+        emit_transpose_body(e, &own, lanes);
+        end_helper(e, before);
+    }
+    LLVMValueRef arguments[TRANSPOSE_PARAMETERS] = {job->from,    job->from_row, job->rows,
+                                                    job->columns, job->to,       job->to_row};
+    LLVMBuildCall2(e->builder, type, function, arguments, TRANSPOSE_PARAMETERS, "");
+}
