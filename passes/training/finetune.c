@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/* adapt: which parameters train.
+ *
+ *   base=all    (default) those that are trainable already; base=none starts from none
+ *   freeze=...  patterns of names (ir/name_pattern.h), separated by blanks, that do not train
+ *   train=...   patterns that train all the same; they have the last word
+ *
+ * A pattern that matches nothing is an error. Below the lowest parameter that trains nothing is
+ * learnt, so nothing is drawn there either: dropout on values that no trainable parameter reaches
+ * goes, which makes a frozen prefix a fixed function of its input. */
+#include <string.h>
+
+#include "ir/name_pattern.h"
+#include "passes/pass.h"
+#include "passes/training/inference_form.h"
+
+/* Sets what `pattern` selects; false where it selects nothing. */
+static bool select_parameters(rt_module *module, const char *pattern, bool trains) {
+    bool is_found = false;
+    for (uint32_t i = 0; i < rt_module_parameter_count(module); ++i) {
+        rt_parameter_info *info = rt_module_edit_parameter(module, (rt_parameter){i});
+        if (info->kind != RT_PARAMETER_WEIGHT || !rt_name_pattern_matches(pattern, info->name))
+            continue;
+        info->is_trainable = trains;
+        is_found = true;
+    }
+    return is_found;
+}
+
+static rt_status apply_patterns(rt_pass_context *context, rt_module *module, const char *key,
+                                bool trains) {
+    const char *text = rt_pass_option_text(context, key, "");
+    for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
+        size_t length = strcspn(text, " ");
+        const char *pattern = rt_arena_copy_text(context->scratch, text, length);
+        rt_error error;
+        if (!pattern) return RT_OUT_OF_MEMORY;
+        if (rt_name_pattern_check(pattern, &error) != RT_OK)
+            return rt_pass_fail(context, RT_INVALID_ARGUMENT, "%s", error.text);
+        if (!select_parameters(module, pattern, trains))
+            return rt_pass_fail(context, RT_INVALID_ARGUMENT,
+                                "'%s' in '%s' matches no parameter's whole name", pattern, key);
+        text += length;
+    }
+    return RT_OK;
+}
+
+static rt_status choose_base(rt_pass_context *context, rt_module *module) {
+    const char *base = rt_pass_option_text(context, "base", "all");
+    if (strcmp(base, "all") == 0) return RT_OK;
+    if (strcmp(base, "none") != 0)
+        return rt_pass_fail(context, RT_INVALID_ARGUMENT,
+                            "option base is '%s' but must be all or none", base);
+    for (uint32_t i = 0; i < rt_module_parameter_count(module); ++i)
+        rt_module_edit_parameter(module, (rt_parameter){i})->is_trainable = false;
+    return RT_OK;
+}
+
+/* ---- dropout where nothing trains */
+
+static bool is_trained_parameter(const rt_graph *graph, rt_node node) {
+    const rt_node_info *info = rt_graph_node(graph, node);
+    if (info->op != RT_OP_parameter) return false;
+    rt_parameter parameter = rt_graph_attr(graph, node, RT_ATTR_parameter_parameter).parameter;
+    return rt_module_parameter(rt_graph_module(graph), parameter)->is_trainable;
+}
+
+/* By value: whether a trained parameter is above it. NULL where memory ran out. */
+static bool *find_trained(const rt_graph *graph, rt_arena *arena) {
+    rt_node *nodes;
+    size_t count;
+    bool *is_trained = RT_NEW_ARRAY(arena, bool, rt_graph_value_count(graph) + 1);
+    if (!is_trained || !rt_graph_order(graph, arena, &nodes, &count)) return NULL;
+    for (size_t i = 0; i < count; ++i) {
+        const rt_node_info *info = rt_graph_node(graph, nodes[i]);
+        bool reaches = is_trained_parameter(graph, nodes[i]);
+        for (uint32_t j = 0; j < info->operand_count; ++j) {
+            rt_value operand = info->operands[j];
+            reaches = reaches || (rt_value_is(operand) && is_trained[operand.index]);
+        }
+        for (int r = 0; r < rt_op_result_count(info->op); ++r)
+            is_trained[rt_graph_result(graph, nodes[i], r).index] = reaches;
+    }
+    return is_trained;
+}
+
+static bool drop_untrained(rt_rewriter *rewriter, rt_node node) {
+    const bool *is_trained = rewriter->user;
+    if (is_trained[rt_graph_result(rewriter->old, node, 0).index]) return false;
+    return rt_rewrite_without_dropout(rewriter, node);
+}
+
+static rt_status drop_below_training(rt_pass_context *context, rt_module *module) {
+    for (size_t i = 0; i < rt_module_graph_count(module); ++i) {
+        rt_graph *graph = rt_module_graph(module, i);
+        bool *is_trained = find_trained(graph, context->scratch);
+        rt_graph *fresh = is_trained ? rt_graph_rewrite(graph, drop_untrained, is_trained) : NULL;
+        if (!fresh) {
+            rt_status status = rt_module_status(module);
+            return status == RT_OK ? RT_OUT_OF_MEMORY : status;
+        }
+        rt_module_put_graph(module, fresh);
+    }
+    return RT_OK;
+}
+
+static void count_parameters(rt_pass_context *context, const rt_module *module) {
+    const rt_dim_table *dims = rt_module_dims(module);
+    for (uint32_t i = 0; i < rt_module_parameter_count(module); ++i) {
+        const rt_parameter_info *info = rt_module_parameter(module, (rt_parameter){i});
+        int64_t numbers;
+        if (info->kind != RT_PARAMETER_WEIGHT ||
+            !rt_type_is_static(dims, info->type, NULL, &numbers))
+            continue;
+        rt_pass_count(context, info->is_trainable ? "numbers trained" : "numbers frozen", numbers);
+    }
+}
+
+rt_status rt_pass_adapt(rt_pass_context *context, rt_module *module) {
+    RT_TRY(choose_base(context, module));
+    RT_TRY(apply_patterns(context, module, "freeze", false));
+    RT_TRY(apply_patterns(context, module, "train", true));
+    count_parameters(context, module);
+    return drop_below_training(context, module);
+}
