@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A module compiled in memory, with its instance: what `run` and `verify` work with. */
+#ifndef RETORT_TOOLS_SESSION_H
+#define RETORT_TOOLS_SESSION_H
+
+#include "ir/graph.h"
+#include "runtime/instance.h"
+
+typedef struct session session;
+
+/* Compiles the module (schedulable graphs) for this machine and loads its parameters. Diagnostics go
+ * to the module's sink. The module may be destroyed afterwards. */
+RT_MUST_CHECK rt_status session_open(rt_module *module, uint32_t threads, session **opened,
+                                     rt_error *error);
+void session_close(session *s); /* NULL is fine */
+
+const retort_program *session_program(const session *s);
+retort_instance *session_instance(const session *s);
+
+/* Index of an entry point; the error names it where there is none. */
+RT_MUST_CHECK rt_status session_entry(const session *s, const char *name, int *entry,
+                                      rt_error *error);
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/verify/padded_rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const rt_safetensor *find(const rt_safetensors *file, const char *prefix, const char *name) {
+    char key[128];
+    snprintf(key, sizeof key, "%s%s", prefix, name);
+    return rt_safetensors_find(file, key);
+}
+
+static bool is_matrix(const rt_safetensor *tensor, const rt_safetensor *like) {
+    return tensor->dtype == RT_I32 && tensor->rank == 2 && tensor->dims[0] == like->dims[0] &&
+           tensor->dims[1] == like->dims[1];
+}
+
+rt_status padded_rows_read(const rt_safetensors *file, const char *prefix, padded_rows *padded,
+                           rt_error *error) {
+    const rt_safetensor *ids = find(file, prefix, "input_ids");
+    const rt_safetensor *mask = find(file, prefix, "attention_mask");
+    const rt_safetensor *types = find(file, prefix, "token_type_ids");
+    if (!ids || !mask)
+        return rt_fail(error, RT_NOT_FOUND, "'%sinput_ids' or '%sattention_mask' is missing", prefix,
+                       prefix);
+    if (!is_matrix(ids, ids) || !is_matrix(mask, ids) || (types && !is_matrix(types, ids)))
+        return rt_fail(error, RT_INVALID_DATA,
+                       "'%sinput_ids', mask and types are not I32 of one shape [rows, width]",
+                       prefix);
+    *padded = (padded_rows){(int32_t)ids->dims[0], (int32_t)ids->dims[1], ids->data, mask->data,
+                            types ? types->data : NULL};
+    return RT_OK;
+}
+
+int32_t padded_rows_tokens(const padded_rows *padded) {
+    int32_t tokens = 0;
+    for (int32_t i = 0; i < padded->rows * padded->width; ++i) tokens += padded->mask[i] != 0;
+    return tokens;
+}
+
+static int32_t longest_row(const padded_rows *padded) {
+    int32_t longest = 0;
+    for (int32_t r = 0; r < padded->rows; ++r) {
+        int32_t length = 0;
+        for (int32_t i = 0; i < padded->width; ++i)
+            length += padded->mask[r * padded->width + i] != 0;
+        if (length > longest) longest = length;
+    }
+    return longest;
+}
+
+rt_status padded_rows_pack(const padded_rows *padded, rt_batch *batch, rt_error *error) {
+    rt_batch_limits limits = {(size_t)padded->rows, (size_t)padded_rows_tokens(padded),
+                              (size_t)longest_row(padded)};
+    rt_status status = rt_batch_create(limits, batch);
+    if (status != RT_OK) return rt_fail(error, status, "a batch: %s", rt_status_text(status));
+    int32_t token = 0;
+    for (int32_t r = 0; r < padded->rows; ++r) {
+        batch->row_offsets[r] = token;
+        batch->example_ids[r] = batch->row_indexes[r] = r;
+        for (int32_t i = 0; i < padded->width; ++i) {
+            int32_t at = r * padded->width + i;
+            if (!padded->mask[at]) continue;
+            batch->input_ids[token] = padded->ids[at];
+            batch->position_ids[token] = token - batch->row_offsets[r];
+            batch->token_type_ids[token] = padded->types ? padded->types[at] : 0;
+            batch->key_mask[token] = 1;
+            batch->token_examples[token] = r;
+            ++token;
+        }
+    }
+    batch->row_offsets[padded->rows] = token;
+    batch->rows = padded->rows;
+    batch->tokens = token;
+    batch->longest = (int32_t)limits.longest;
+    return RT_OK;
+}
+
+void padded_rows_gather(const padded_rows *padded, const float *from, size_t columns, float *to) {
+    size_t token = 0;
+    for (int32_t i = 0; i < padded->rows * padded->width; ++i)
+        if (padded->mask[i])
+            memcpy(to + token++ * columns, from + (size_t)i * columns, columns * sizeof *to);
+}
+
+void padded_rows_scatter(const padded_rows *padded, const float *from, size_t columns, float *to) {
+    size_t token = 0;
+    for (int32_t i = 0; i < padded->rows * padded->width; ++i)
+        if (padded->mask[i])
+            memcpy(to + (size_t)i * columns, from + token++ * columns, columns * sizeof *to);
+}

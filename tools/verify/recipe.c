@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/verify/recipe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/json.h"
+#include "tools/verify/expression.h"
+
+/* Blocks of a recipe that ask for a method which specs do not have. */
+static const char *const methods_beyond[] = {"bitfit",  "lora",         "ia3",  "prefix",
+                                             "adapter", "masking",      "tied", "projection",
+                                             "pre_ln",  "student_init", NULL};
+
+typedef struct reader {
+    const json_t *root;
+    rt_arena *arena;
+    recipe *recipe;
+    rt_error *error;
+    const json_t *loss;
+    const char *one_term; /* whose weight is asked for */
+} reader;
+
+/* ---- the loss */
+
+static bool look_up(void *user, const char *name, size_t length, double *value) {
+    reader *r = user;
+    for (size_t i = 0; i < r->recipe->term_count; ++i) {
+        const char *term = r->recipe->terms[i].name;
+        if (strlen(term) != length || memcmp(term, name, length) != 0) continue;
+        *value = strcmp(term, r->one_term) == 0;
+        return true;
+    }
+    char key[64];
+    snprintf(key, sizeof key, "%.*s", (int)length, name);
+    const json_t *number = json_object_get(r->loss, key);
+    if (!json_is_number(number)) return false;
+    *value = json_number_value(number);
+    return true;
+}
+
+/* The kind of a term in a spec; NULL where there is none. */
+static const char *kind_of(const json_t *term) {
+    const char *kind = json_string_value(json_object_get(term, "kind"));
+    const char *on = json_string_value(json_object_get(term, "on"));
+    if (!kind) return NULL;
+    if (strcmp(kind, "cross_entropy") == 0 && (!on || !strstr(on, "masked"))) return "hard";
+    if (strcmp(kind, "kl_divergence") == 0) return "soft";
+    if (strcmp(kind, "mse") == 0) return on && strstr(on, "teacher") ? "logit_mse" : "hard";
+    return NULL;
+}
+
+static rt_status read_loss(reader *r) {
+    const json_t *terms = json_object_get(r->loss, "terms");
+    const char *total = json_string_value(json_object_get(r->loss, "total")), *name;
+    const json_t *term;
+    json_object_foreach((json_t *)terms, name, term) {
+        const char *kind = kind_of(term);
+        if (!kind || r->recipe->term_count == 8)
+            return rt_fail(r->error, RT_UNSUPPORTED, "the loss term '%s' is not known to specs",
+                           name);
+        r->recipe->terms[r->recipe->term_count++] = (recipe_term){name, kind, 0};
+    }
+    if (!total || !r->recipe->term_count)
+        return rt_fail(r->error, RT_INVALID_DATA, "the recipe has no 'loss' with 'total'");
+    for (size_t i = 0; i < r->recipe->term_count; ++i) {
+        r->one_term = r->recipe->terms[i].name;
+        RT_TRY(expression_evaluate(total, look_up, r, &r->recipe->terms[i].weight, r->error));
+    }
+    return RT_OK;
+}
+
+static const char *loss_text(reader *r) {
+    const json_t *temperature = json_object_get(r->loss, "temperature");
+    const char *text = "loss:\n";
+    for (size_t i = 0; i < r->recipe->term_count && text; ++i) {
+        const recipe_term *term = &r->recipe->terms[i];
+        text = rt_arena_format(r->arena, "%s  - {kind: %s, weight: %.17g", text, term->output,
+                               term->weight);
+        if (text && strcmp(term->output, "soft") == 0)
+            text = rt_arena_format(r->arena, "%s, temperature: %.17g", text,
+                                   json_is_number(temperature) ? json_number_value(temperature)
+                                                               : 1.0);
+        if (text && strcmp(term->output, "logit_mse") == 0)
+            text = rt_arena_format(r->arena, "%s, reduction: mean", text);
+        if (text) text = rt_arena_format(r->arena, "%s}\n", text);
+    }
+    return text;
+}
+
+/* ---- optimiser and method */
+
+static double largest_decay(const json_t *groups) {
+    double largest = 0;
+    size_t i;
+    const json_t *group;
+    json_array_foreach((json_t *)groups, i, group) {
+        double decay = json_number_value(json_object_get(group, "weight_decay"));
+        if (decay > largest) largest = decay;
+    }
+    return largest;
+}
+
+static const char *training_text(reader *r) {
+    rt_json_fields top = {.object = r->root, .where = "recipe.json", .error = r->error};
+    rt_json_fields optimizer = top;
+    optimizer.object = rt_json_object(&top, "optimizer");
+    const char *name = rt_json_string(&optimizer, "name");
+    double beta1 = rt_json_number_or(&optimizer, "beta1", 0.9);
+    double beta2 = rt_json_number_or(&optimizer, "beta2", 0.999);
+    double epsilon = rt_json_number_or(&optimizer, "eps", 1e-8);
+    double decay = largest_decay(rt_json_array(&optimizer, "groups"));
+    double clip = json_number_value(
+        json_object_get(json_object_get(r->root, "clip"), "max_norm"));
+    if (top.status != RT_OK || optimizer.status != RT_OK) return NULL;
+    return rt_arena_format(r->arena,
+                           "training:\n  optimizer: %s\n  learning_rate: 1\n  schedule: constant\n"
+                           "  weight_decay: %.17g\n  betas: [%.17g, %.17g]\n  epsilon: %.17g\n"
+                           "  clip_norm: %.17g\n  accumulate: %lld\n",
+                           name, decay, beta1, beta2, epsilon, clip,
+                           (long long)r->recipe->micro_batches);
+}
+
+static const char *method_text(reader *r) {
+    const json_t *frozen = json_object_get(r->root, "frozen"), *name;
+    const char *text = "";
+    size_t i;
+    json_array_foreach((json_t *)frozen, i, name) {
+        if (text)
+            text = rt_arena_format(r->arena, "%s    - \"%s\"\n", text, json_string_value(name));
+    }
+    return *text ? rt_arena_format(r->arena, "method:\n  freeze:\n%s", text) : "";
+}
+
+static rt_status check_methods(reader *r) {
+    for (size_t i = 0; methods_beyond[i]; ++i) {
+        const json_t *block = json_object_get(r->root, methods_beyond[i]);
+        if (block && !json_is_null(block))
+            return rt_fail(r->error, RT_UNSUPPORTED, "the method '%s' is not known to specs",
+                           methods_beyond[i]);
+    }
+    const char *optimizer = json_string_value(
+        json_object_get(json_object_get(r->root, "optimizer"), "name"));
+    if (optimizer && strcmp(optimizer, "adamw") != 0)
+        return rt_fail(r->error, RT_UNSUPPORTED, "the optimiser '%s' is not known to specs",
+                       optimizer);
+    return RT_OK;
+}
+
+rt_status recipe_read(const json_t *root, rt_arena *arena, recipe *r, rt_error *error) {
+    *r = (recipe){0};
+    if (error) error->text[0] = '\0';
+    reader state = {.root = root, .arena = arena, .recipe = r, .error = error,
+                    .loss = json_object_get(root, "loss")};
+    rt_json_fields top = {.object = root, .where = "recipe.json", .error = error};
+    r->steps = rt_json_positive(&top, "steps");
+    r->micro_batches = rt_json_positive_or(&top, "micro_batches", 1);
+    r->rates = rt_json_array(&top, "lr");
+    bool has_teacher = json_object_get(root, "teacher_architecture") != NULL;
+    RT_TRY(top.status);
+    RT_TRY(check_methods(&state));
+    RT_TRY(read_loss(&state));
+    const char *loss = loss_text(&state), *training = training_text(&state);
+    const char *method = method_text(&state);
+    bool is_regression =
+        r->term_count == 1 && strcmp(r->terms[0].name, "mse") == 0;
+    if (!loss || !training || !method)
+        return rt_fail(error, RT_INVALID_DATA, "recipe.json: 'optimizer' is incomplete");
+    r->spec = rt_arena_format(
+        arena,
+        "task: {kind: %s}\ndata: {train: batches.safetensors}\n"
+        "model: {from: initial.safetensors, dropout: 0, attention_dropout: 0}\n%s%s%s%s",
+        is_regression ? "regression" : "classification",
+        has_teacher ? "teacher: {from: teacher.safetensors}\n" : "", method, loss, training);
+    return r->spec ? RT_OK : rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+}

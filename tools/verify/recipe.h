@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A trajectory's recipe.json as the spec that means the same. */
+#ifndef RETORT_TOOLS_VERIFY_RECIPE_H
+#define RETORT_TOOLS_VERIFY_RECIPE_H
+
+#include <jansson.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/status.h"
+
+/* One term of the loss. */
+typedef struct recipe_term {
+    const char *name;   /* in the recipe */
+    const char *output; /* of the program: the kind in the spec */
+    double weight;
+} recipe_term;
+
+typedef struct recipe {
+    int64_t steps, micro_batches;
+    const json_t *rates; /* one a step */
+    recipe_term terms[8];
+    size_t term_count;
+    const char *spec; /* YAML text; in the arena */
+} recipe;
+
+/* Reads what a spec can say; RT_UNSUPPORTED, with the key, where the recipe asks for more (which
+ * skips the case). */
+RT_MUST_CHECK rt_status recipe_read(const json_t *root, rt_arena *arena, recipe *r,
+                                    rt_error *error);
+
+#endif
