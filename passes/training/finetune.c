@@ -4,10 +4,11 @@
  *   base=all    (default) those that are trainable already; base=none starts from none
  *   freeze=...  patterns of names (ir/name_pattern.h), separated by blanks, that do not train
  *   train=...   patterns that train all the same; they have the last word
+ *   frozen_dropout=true  dropout stays where nothing trains
  *
- * A pattern that matches nothing is an error. Below the lowest parameter that trains nothing is
- * learnt, so nothing is drawn there either: dropout on values that no trainable parameter reaches
- * goes, which makes a frozen prefix a fixed function of its input. */
+ * A pattern that matches nothing is an error. Where a choice is made, nothing is drawn below the
+ * lowest parameter that trains, unless it is asked for: dropout on values that no trainable
+ * parameter reaches goes, which makes a frozen prefix a fixed function of its input. */
 #include <string.h>
 
 #include "ir/name_pattern.h"
@@ -117,9 +118,11 @@ static void count_parameters(rt_pass_context *context, const rt_module *module) 
 }
 
 rt_status rt_pass_adapt(rt_pass_context *context, rt_module *module) {
+    bool keeps_dropout = context->option_count == 0;
+    RT_TRY(rt_pass_option_flag(context, "frozen_dropout", &keeps_dropout));
     RT_TRY(choose_base(context, module));
     RT_TRY(apply_patterns(context, module, "freeze", false));
     RT_TRY(apply_patterns(context, module, "train", true));
     count_parameters(context, module);
-    return drop_below_training(context, module);
+    return keeps_dropout ? RT_OK : drop_below_training(context, module);
 }

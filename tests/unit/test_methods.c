@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Methods against the golden trajectories, by the evaluator: loss, terms and gradients of
  * step 1, and which parameters train. */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
