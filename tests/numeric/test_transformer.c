@@ -14,9 +14,12 @@
 static const double step = 1e-4, tolerance = 5e-5, smallest = 1e-5;
 enum { SAMPLES = 9 }; /* of a parameter's elements */
 
-static bool run_pipeline(numeric_model *m, const char *name) {
+/* The pipeline of that name, or the passes named in a list that NULL ends. */
+static bool run_passes(numeric_model *m, const char *pipeline, const char *const *passes) {
     rt_pass_manager *manager = rt_pass_manager_create(&m->diagnostics);
-    rt_status status = rt_pass_manager_add_pipeline(manager, name);
+    rt_status status = pipeline ? rt_pass_manager_add_pipeline(manager, pipeline) : RT_OK;
+    for (; status == RT_OK && passes && *passes; ++passes)
+        status = rt_pass_manager_add(manager, *passes);
     if (status == RT_OK) status = rt_pass_manager_run(manager, m->module);
     rt_pass_manager_destroy(manager);
     if (status != RT_OK) printf("%s", rt_diagnostics_text(&m->diagnostics, &m->arena));
@@ -78,7 +81,7 @@ static void test_gradients_by_differences(void) {
     numeric_model forward, trained;
     CU_ASSERT_TRUE_FATAL(numeric_model_begin(&forward, "transformer.rtir"));
     CU_ASSERT_TRUE_FATAL(numeric_model_begin(&trained, "transformer.rtir"));
-    CU_ASSERT_TRUE_FATAL(run_pipeline(&trained, "training"));
+    CU_ASSERT_TRUE_FATAL(run_passes(&trained, "training", NULL));
     copy_weights(&trained, &forward);
     const rt_graph *graph = rt_module_find_graph(trained.module, "step");
     rt_array *outputs[NUMERIC_MODEL_MAX];
@@ -125,6 +128,12 @@ static rt_array *gradient_of(numeric_model *m, const char *weight, rt_array **ou
     return NULL;
 }
 
+static double largest_difference(const rt_array *a, const rt_array *b) {
+    double largest = a->count == b->count ? 0 : INFINITY;
+    for (int64_t i = 0; i < a->count; ++i) largest = fmax(largest, fabs(a->real[i] - b->real[i]));
+    return largest;
+}
+
 static void test_freezing_the_lower_half(void) {
     numeric_model full, part;
     CU_ASSERT_TRUE_FATAL(numeric_model_begin(&full, "transformer.rtir"));
@@ -136,7 +145,10 @@ static void test_freezing_the_lower_half(void) {
         info->is_trainable = false;
         ++frozen;
     }
-    CU_ASSERT_TRUE_FATAL(run_pipeline(&full, "training") && run_pipeline(&part, "training"));
+    /* Without `adapt`, which drops dropout from what is frozen and so changes the function. */
+    static const char *const passes[] = {"simplify", "differentiate", "update",
+                                         "prune",    "expand",        NULL};
+    CU_ASSERT_TRUE_FATAL(run_passes(&full, NULL, passes) && run_passes(&part, NULL, passes));
     numeric_model_fill(&full);
     numeric_model_fill(&part);
     const rt_graph *of_full = rt_module_find_graph(full.module, "step");
@@ -154,9 +166,7 @@ static void test_freezing_the_lower_half(void) {
         if (!info->is_trainable) continue;
         rt_array *a = gradient_of(&full, info->name, full_outputs);
         rt_array *b = gradient_of(&part, info->name, part_outputs);
-        CU_ASSERT_FATAL(a && b);
-        for (int64_t i = 0; i < a->count; ++i)
-            CU_ASSERT_DOUBLE_EQUAL(a->real[i], b->real[i], 1e-12);
+        CU_ASSERT_TRUE(a && b && largest_difference(a, b) <= 1e-12);
     }
     numeric_model_end(&full);
     numeric_model_end(&part);
@@ -167,7 +177,7 @@ static void test_freezing_the_lower_half(void) {
 static void test_updates_bring_the_loss_down(void) {
     numeric_model m;
     CU_ASSERT_TRUE_FATAL(numeric_model_begin(&m, "transformer.rtir"));
-    CU_ASSERT_TRUE_FATAL(run_pipeline(&m, "training"));
+    CU_ASSERT_TRUE_FATAL(run_passes(&m, "training", NULL));
     numeric_model_fill(&m);
     double first = 0, last = 0, norm = 0;
     m.learning_rate = 0.02;
