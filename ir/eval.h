@@ -27,7 +27,7 @@ typedef struct rt_eval {
     rt_array *results;
     const int64_t *symbols; /* value of each symbol of the module, -1 where it has none; or NULL */
     const rt_array *const *parameters; /* or NULL */
-    uint64_t seed, step;               /* for dropout */
+    uint64_t seed, step;               /* for draws: ir/README.md, "Random numbers" */
     bool draws;                        /* seed and step are known: not while folding */
     rt_arena *arena;
     rt_error *error;
