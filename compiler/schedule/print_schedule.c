@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The schedule as text. Values have the numbers that rt_print_graph gives them. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "compiler/schedule/schedule.h"
+
+typedef struct printing {
+    const rt_schedule *schedule;
+    const rt_dim_table *dims;
+    rt_arena scratch;
+    uint32_t *numbers; /* by value */
+    FILE *out;
+} printing;
+
+static bool number_values(printing *p) {
+    const rt_graph *graph = p->schedule->graph;
+    rt_node *nodes;
+    size_t count;
+    uint32_t next = 0;
+    p->numbers = RT_NEW_ARRAY(&p->scratch, uint32_t, rt_graph_value_count(graph) + 1);
+    if (!p->numbers || !rt_graph_order(graph, &p->scratch, &nodes, &count)) return false;
+    for (size_t i = 0; i < count; ++i) {
+        int results = rt_op_result_count(rt_graph_node(graph, nodes[i])->op);
+        for (int r = 0; r < results; ++r)
+            p->numbers[rt_graph_result(graph, nodes[i], r).index] = next++;
+    }
+    return true;
+}
+
+static const char *dim_text(printing *p, rt_dim dim) {
+    const char *text = rt_dim_text(p->dims, dim, &p->scratch);
+    return text ? text : "?";
+}
+
+static void put_values(printing *p, const char *word, const rt_value *values, size_t count) {
+    fprintf(p->out, " %s", word);
+    for (size_t i = 0; i < count; ++i) {
+        if (rt_value_is(values[i]))
+            fprintf(p->out, "%s%%%u", i ? ", " : " ", p->numbers[values[i].index]);
+        else
+            fprintf(p->out, "%s_", i ? ", " : " ");
+    }
+}
+
+static void put_space(printing *p, const rt_group *group) {
+    const char *columns = dim_text(p, group->space.columns);
+    if (group->is_flat)
+        fprintf(p->out, " [%s]",
+                dim_text(p, rt_dim_multiply(rt_module_dims(rt_graph_module(p->schedule->graph)),
+                                            group->space.rows, group->space.columns)));
+    else if (group->kind == RT_GROUP_ROW)
+        fprintf(p->out, " [%s, %s]", dim_text(p, group->space.rows), columns);
+    else if (group->kind == RT_GROUP_COLUMN)
+        fprintf(p->out, " [%s, %s, %s]", dim_text(p, group->outer), dim_text(p, group->reduced),
+                columns);
+}
+
+static void put_group(printing *p, size_t index) {
+    static const char *const kinds[] = {"row", "column", "move", "kernel"};
+    const rt_graph *graph = p->schedule->graph;
+    const rt_group *group = &p->schedule->groups[index];
+    const rt_node_info *lead = rt_graph_node(graph, group->lead);
+    fprintf(p->out, "    %zu: %s", index, kinds[group->kind]);
+    put_space(p, group);
+    fputs(" {", p->out);
+    for (size_t i = 0; i < group->member_count; ++i)
+        fprintf(p->out, "%s%s%s", i ? " " : "", rt_op_text(group->members[i].op),
+                group->members[i].scratch_row >= 0 ? "*" : "");
+    fputc('}', p->out);
+    put_values(p, "reads", group->inputs, group->input_count);
+    put_values(p, "writes", group->outputs, group->output_count);
+    if (group->phase_count > 1) fprintf(p->out, " in %u passes", group->phase_count);
+    if (lead->location.name) fprintf(p->out, " at \"%s\"", lead->location.name);
+    fputc('\n', p->out);
+}
+
+static void put_buffer(printing *p, size_t index) {
+    static const char *const kinds[] = {"input", "output", "local"};
+    const rt_buffer *buffer = &p->schedule->buffers[index];
+    const char *type = rt_type_text(p->dims, buffer->type, &p->scratch);
+    fprintf(p->out, "    buffer %zu: %s %s", index, kinds[buffer->kind], type ? type : "?");
+    if (buffer->name) fprintf(p->out, " \"%s\"", buffer->name);
+    if (buffer->kind == RT_BUFFER_LOCAL)
+        fprintf(p->out, " in [%u, %u]", buffer->first, buffer->last);
+    for (size_t v = 0; v < rt_graph_value_count(p->schedule->graph); ++v) {
+        rt_storage storage = p->schedule->storage[v];
+        if (storage.kind == RT_STORAGE_BUFFER && storage.index == index)
+            fprintf(p->out, " %%%u", p->numbers[v]);
+    }
+    fputc('\n', p->out);
+}
+
+const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena, uint32_t *lines) {
+    printing p = {.schedule = schedule, .dims = rt_module_dims(rt_graph_module(schedule->graph))};
+    char *text = NULL;
+    size_t size = 0;
+    const char *result = NULL;
+    p.out = open_memstream(&text, &size);
+    if (p.out && number_values(&p)) {
+        fprintf(p.out, "schedule @%s {\n", rt_graph_name(schedule->graph));
+        for (size_t i = 0; i < schedule->group_count; ++i) {
+            if (lines) lines[i] = (uint32_t)i + 2;
+            put_group(&p, i);
+        }
+        for (size_t i = 0; i < schedule->buffer_count; ++i) put_buffer(&p, i);
+        fputs("}\n", p.out);
+    }
+    if (p.out && fclose(p.out) == 0) result = rt_arena_copy_text(arena, text, size);
+    free(text);
+    rt_arena_deinit(&p.scratch);
+    return result;
+}

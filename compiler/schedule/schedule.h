@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The schedule of a graph: which nodes share a kernel, in which order kernels run, where every
+ * value lies. It changes cost, never the answer; the graph says what is computed.
+ *
+ *     rt_schedule schedule;
+ *     RT_TRY(rt_schedule_create(graph, &arena, &schedule, error));
+ *     puts(rt_schedule_text(&schedule, &arena));
+ *
+ * Four kinds of groups. A row group computes elementwise nodes and reductions along the last axis
+ * over one space of rows and columns; flat, where nothing in it depends on rows, it is one long
+ * row. A column group reduces over rows, with the elementwise nodes that feed it. A move group
+ * copies by index arithmetic. A kernel group is one node with a kernel of its own. */
+#ifndef RETORT_COMPILER_SCHEDULE_SCHEDULE_H
+#define RETORT_COMPILER_SCHEDULE_SCHEDULE_H
+
+#include "compiler/schedule/access.h"
+
+typedef enum rt_group_kind {
+    RT_GROUP_ROW,
+    RT_GROUP_COLUMN,
+    RT_GROUP_MOVE,
+    RT_GROUP_KERNEL
+} rt_group_kind;
+
+enum { RT_MEMBER_MAX_OPERANDS = 3 };
+
+/* A node in a row or column group. The same node may be a member of several groups: cheap ones are
+ * computed again rather than stored. */
+typedef struct rt_member {
+    rt_node node;
+    rt_op op;
+    rt_value value;     /* its result */
+    rt_access_kind map; /* which element of it belongs to (row, column): any kind but STRIDED */
+    bool is_reduction;
+    bool is_stored; /* written to memory by this group */
+    unsigned operand_count;
+    rt_access accesses[RT_MEMBER_MAX_OPERANDS]; /* in the group's space */
+    /* Row groups pass over a row once per phase. FULL and COLUMN members and the operands of
+     * reductions can be computed from this phase on; ROW members are known when it begins. */
+    unsigned phase;
+    uint32_t computed; /* bit p: computed in phase p; kept and stored in the first */
+    uint32_t reloaded; /* bit p: read back in phase p, from its output or from scratch */
+    int scratch_row;   /* of a value that is kept for later phases but not stored; else -1 */
+} rt_member;
+
+typedef struct rt_group {
+    rt_group_kind kind;
+    rt_node lead; /* names the group */
+    bool is_flat; /* of a row group: rows is 1, and its columns may be split */
+    rt_space space;
+    /* Column groups reduce [outer, reduced, columns] over the middle; rows = outer * reduced. */
+    rt_dim outer, reduced;
+    rt_member *members; /* operands first; one for move and kernel groups */
+    size_t member_count;
+    rt_value *inputs; /* roots that it reads from memory, each once; RT_NO_VALUE: left out */
+    size_t input_count;
+    rt_value *outputs; /* values that it writes */
+    size_t output_count;
+    unsigned phase_count;
+    unsigned scratch_rows; /* rows of `columns` elements that a worker keeps */
+} rt_group;
+
+typedef enum rt_storage_kind {
+    RT_STORAGE_NONE, /* never in memory */
+    RT_STORAGE_BUFFER,
+    RT_STORAGE_PARAMETER,
+    RT_STORAGE_CONSTANT /* index: the value of the constant node */
+} rt_storage_kind;
+
+typedef struct rt_storage {
+    rt_storage_kind kind;
+    uint32_t index;
+} rt_storage;
+
+typedef enum rt_buffer_kind { RT_BUFFER_INPUT, RT_BUFFER_OUTPUT, RT_BUFFER_LOCAL } rt_buffer_kind;
+
+typedef struct rt_buffer {
+    rt_buffer_kind kind;
+    const char *name; /* of inputs and outputs */
+    rt_type type;     /* as declared; of a local buffer, of the first value in it */
+    rt_dim bytes;
+    uint32_t first, last; /* groups, in order; inputs and outputs live throughout */
+} rt_buffer;
+
+typedef struct rt_schedule {
+    rt_graph *graph;
+    rt_group *groups; /* in the order of running */
+    size_t group_count;
+    rt_buffer *buffers; /* inputs in the graph's order, then named outputs, then locals */
+    size_t buffer_count;
+    rt_storage *storage; /* by value, of roots: see rt_schedule_storage */
+} rt_schedule;
+
+/* Schedules a graph in RT_FORM_LEGAL after `expand`. Appends copies to the graph where an output
+ * needs one. Everything is in `arena`. */
+RT_MUST_CHECK rt_status rt_schedule_create(rt_graph *graph, rt_arena *arena, rt_schedule *schedule,
+                                           rt_error *error);
+
+/* Where a value lies, looking through views. */
+rt_storage rt_schedule_storage(const rt_schedule *schedule, rt_value value);
+
+/* One paragraph per group and a line per buffer, in `arena`. Where `lines` is not NULL it gets the
+ * line (from 1) of each group's heading. */
+const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena, uint32_t *lines);
+
+/* Whether `member` of a row group may be written over the memory of root `input`, which the group
+ * reads: every element is read at its own place, and for the last time before it is written. */
+bool rt_group_may_overwrite(const rt_group *group, const rt_member *member, rt_value input);
+
+#endif
