@@ -265,6 +265,11 @@ void rt_emit_store(rt_emitter *e, rt_dtype dtype, LLVMValueRef value, LLVMValueR
     rt_emit_intrinsic(e, "llvm.masked.store", overloads, 2, arguments, 4);
 }
 
+LLVMValueRef rt_emit_round(rt_emitter *e, rt_dtype dtype, LLVMValueRef value) {
+    if (dtype != RT_BF16 && dtype != RT_F16) return value;
+    return from_memory(e, dtype, to_memory(e, dtype, value));
+}
+
 LLVMValueRef rt_emit_tail_mask(rt_emitter *e, LLVMValueRef first, LLVMValueRef end,
                                unsigned lanes) {
     LLVMValueRef left = LLVMBuildSub(e->builder, end, first, "left");
@@ -317,6 +322,8 @@ LLVMValueRef rt_emit_combine(rt_emitter *e, LLVMValueRef a, LLVMValueRef b,
         return is_real ? LLVMBuildFMul(e->builder, a, b, "") : LLVMBuildMul(e->builder, a, b, "");
     case RT_LANES_MAX: return rt_emit_max(e, a, b, true);
     case RT_LANES_MIN: return rt_emit_min(e, a, b, true);
+    case RT_LANES_UMAX: return rt_emit_max(e, a, b, false);
+    case RT_LANES_UMIN: return rt_emit_min(e, a, b, false);
     }
     return a;
 }

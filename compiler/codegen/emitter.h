@@ -60,6 +60,8 @@ LLVMValueRef rt_emit_load(rt_emitter *e, rt_dtype dtype, LLVMValueRef base, LLVM
 void rt_emit_store(rt_emitter *e, rt_dtype dtype, LLVMValueRef value, LLVMValueRef base,
                    LLVMValueRef index, LLVMValueRef mask);
 
+/* The value as it would come back from memory: rounded where `dtype` is a narrow float. */
+LLVMValueRef rt_emit_round(rt_emitter *e, rt_dtype dtype, LLVMValueRef value);
 /* <lanes x i1>, true where first + lane < end: the mask of a loop's ragged end. */
 LLVMValueRef rt_emit_tail_mask(rt_emitter *e, LLVMValueRef first, LLVMValueRef end, unsigned lanes);
 
@@ -74,8 +76,11 @@ typedef enum rt_lane_reduction {
     RT_LANES_SUM,
     RT_LANES_MAX,
     RT_LANES_MIN,
-    RT_LANES_PROD
+    RT_LANES_PROD,
+    RT_LANES_UMAX, /* of unsigned integers */
+    RT_LANES_UMIN
 } rt_lane_reduction;
+/* A NaN in `a` loses against a number in `b`. */
 LLVMValueRef rt_emit_combine(rt_emitter *e, LLVMValueRef a, LLVMValueRef b,
                              rt_lane_reduction reduction);
 LLVMValueRef rt_emit_reduce_lanes(rt_emitter *e, LLVMValueRef vector, rt_lane_reduction reduction);

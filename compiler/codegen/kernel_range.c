@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Ranges, scratch and costs of the kernels of groups; and the emitter of kernel groups, which are
+ * rows of kernels.def. */
+#include "compiler/codegen/loop_body.h"
+#include "compiler/kernels/kernel.h"
+#include "compiler/schedule/traits.h"
+#include "runtime/base/check.h"
+
+enum { FLAT_GRAIN = 1024, SCRATCH_ELEMENT_BYTES = 8, SCRATCH_ALIGNMENT = 64 };
+
+static rt_dim_table *dims_of(const rt_schedule *schedule) {
+    return rt_module_dims(rt_graph_module(schedule->graph));
+}
+
+static rt_dim scaled(const rt_schedule *schedule, rt_dim dim, int64_t factor) {
+    rt_dim_table *dims = dims_of(schedule);
+    return rt_dim_multiply(dims, dim, rt_dim_constant(dims, factor));
+}
+
+static int64_t cost_of(const rt_group *group) {
+    int64_t cost = 1;
+    for (size_t m = 0; m < group->member_count; ++m)
+        if (group->members[m].map == RT_ACCESS_FULL) cost += rt_op_cost(group->members[m].op);
+    return cost;
+}
+
+static rt_kernel_range row_range(const rt_schedule *schedule, const rt_group *group) {
+    rt_dim_table *dims = dims_of(schedule);
+    rt_dim elements = rt_dim_multiply(dims, group->space.rows, group->space.columns);
+    rt_kernel_range range = {.count = group->is_flat ? elements : group->space.rows,
+                             .grain = group->is_flat ? FLAT_GRAIN : 1,
+                             .work = scaled(schedule, elements, cost_of(group)),
+                             .kind = "row"};
+    if (!group->scratch_rows) return range;
+    rt_dim row = scaled(schedule, group->space.columns, SCRATCH_ELEMENT_BYTES);
+    row = rt_dim_add(dims, row, rt_dim_constant(dims, SCRATCH_ALIGNMENT));
+    range.scratch_bytes = scaled(schedule, row, group->scratch_rows);
+    return range;
+}
+
+static rt_kernel_range column_range(const rt_schedule *schedule, const rt_group *group,
+                                    const rt_target *target) {
+    rt_dim_table *dims = dims_of(schedule);
+    rt_dim elements = rt_dim_multiply(dims, group->space.rows, group->space.columns);
+    return (rt_kernel_range){.count = rt_dim_multiply(dims, group->outer, group->space.columns),
+                             .grain = (int64_t)(target->vector_bytes / 4 * rt_column_parts(group)),
+                             .work = scaled(schedule, elements, cost_of(group)),
+                             .kind = "column"};
+}
+
+rt_kernel_range rt_kernel_range_of(const rt_schedule *schedule, const rt_group *group,
+                                   const rt_target *target) {
+    rt_dim_table *dims = dims_of(schedule);
+    if (group->kind == RT_GROUP_ROW) return row_range(schedule, group);
+    if (group->kind == RT_GROUP_COLUMN) return column_range(schedule, group, target);
+    if (group->kind == RT_GROUP_MOVE) {
+        rt_dim elements = rt_type_elements(dims, rt_graph_type(schedule->graph, group->outputs[0]));
+        return (rt_kernel_range){
+            .count = rt_move_range(schedule, group), .grain = 1, .work = elements, .kind = "move"};
+    }
+    const rt_kernel_row *row = rt_kernel_find(rt_graph_node(schedule->graph, group->lead)->op);
+    RT_ASSERT(row);
+    rt_kernel_range range = {
+        .count = row->range(schedule->graph, group->lead), .grain = row->grain, .kind = row->kind};
+    if (row->scratch) range.scratch_bytes = row->scratch(schedule->graph, group->lead);
+    if (row->flops) range.flops = row->flops(schedule->graph, group->lead);
+    range.work = row->flops ? range.flops : scaled(schedule, range.count, 16);
+    return range;
+}
+
+static LLVMValueRef size_for_kernel(rt_kernel_build *build, rt_dim dim) {
+    return rt_kernel_code_size(build->owner, dim);
+}
+
+void rt_emit_node_kernel(rt_kernel_code *code) {
+    const rt_graph *graph = code->schedule->graph;
+    const rt_group *group = code->group;
+    rt_kernel_build build = {.e = code->e,
+                             .graph = graph,
+                             .node = group->lead,
+                             .context = code->context,
+                             .begin = code->begin,
+                             .end = code->end,
+                             .worker = code->worker,
+                             .size = size_for_kernel,
+                             .owner = code};
+    const rt_kernel_row *row = rt_kernel_find(rt_graph_node(graph, group->lead)->op);
+    RT_ASSERT(group->input_count <= RT_COUNT_OF(build.operands));
+    for (size_t i = 0; i < group->input_count; ++i)
+        if (rt_value_is(group->inputs[i])) build.operands[i] = rt_kernel_code_pointer(code, i);
+    for (size_t i = 0; i < group->output_count; ++i)
+        build.results[i] = rt_kernel_code_pointer(code, group->input_count + i);
+    if (row->scratch) build.scratch = rt_kernel_code_scratch(code);
+    if (code->key->site_count) build.site = rt_kernel_code_site(code, 0);
+    row->emit(&build);
+}
