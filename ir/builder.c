@@ -205,8 +205,9 @@ bool rt_build_results(rt_builder *b, rt_op op, const rt_value *operands, size_t 
     if (!infer_birth(b, op, operands, operand_count, &room)) return fail(op, results);
 
     rt_value swapped[2];
-    if (rt_op_is_commutative(op) && rt_value_constant(b->graph, operands[0]) &&
-        !rt_value_constant(b->graph, operands[1])) {
+    double number;
+    if (rt_op_is_commutative(op) && rt_value_is_splat(b->graph, operands[0], &number) &&
+        !rt_value_is_splat(b->graph, operands[1], &number)) {
         swapped[0] = operands[1], swapped[1] = operands[0];
         operands = swapped;
     }

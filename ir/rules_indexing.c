@@ -124,19 +124,42 @@ static bool covers_in_order(const rt_birth *birth, rt_type shape, const index_pa
 
 /* gather(x [N,D..], indices) = reshape(x) where the indices count 0, 1, … N-1 in their own order.
  */
-static rt_value rule_gather(const rt_birth *birth) {
+static rt_value gather_in_order(const rt_birth *birth) {
     enum { MOST = 4 };
     index_part parts[MOST];
     int count = 0;
     rt_type x = rt_builder_type(birth->b, birth->operands[0]);
     rt_type indices = rt_builder_type(birth->b, birth->operands[1]);
     rt_dim_table *dims = rt_module_dims(birth->b->module);
-    if (birth->attrs[0].integer != 0 || !rt_dim_equal(rt_type_elements(dims, indices), x.dims[0]) ||
+    if (!rt_dim_equal(rt_type_elements(dims, indices), x.dims[0]) ||
         !collect_parts(birth, birth->operands[1], indices.rank, parts, MOST, &count) ||
         !covers_in_order(birth, indices, parts, count))
         return RT_NO_VALUE;
     return rt_build_reshape(birth->b, birth->operands[0], birth->type.dims,
                             (size_t)birth->type.rank);
+}
+
+/* gather(concat(a, b, …), i) = reshape(the i-th) for parts of one row and a known i: a size taken
+ * out of a shape. */
+static rt_value gather_from_parts(const rt_birth *birth) {
+    const rt_node_info *parts = definition(birth->b->graph, birth->operands[0]);
+    const rt_tensor *index = rt_value_constant(birth->b->graph, birth->operands[1]);
+    if (parts->op != RT_OP_concat || parts->attrs[0].integer != 0 || !index || index->count != 1)
+        return RT_NO_VALUE;
+    for (uint32_t i = 0; i < parts->operand_count; ++i)
+        if (!is_unit(birth, rt_builder_type(birth->b, parts->operands[i]).dims[0]))
+            return RT_NO_VALUE;
+    int64_t at = rt_element_as_int64(index->dtype, index->data, 0);
+    if (at < 0) at += parts->operand_count;
+    if (at < 0 || at >= parts->operand_count) return RT_NO_VALUE;
+    return rt_build_reshape(birth->b, parts->operands[at], birth->type.dims,
+                            (size_t)birth->type.rank);
+}
+
+static rt_value rule_gather(const rt_birth *birth) {
+    if (birth->attrs[0].integer != 0) return RT_NO_VALUE;
+    rt_value all = gather_in_order(birth);
+    return rt_value_is(all) ? all : gather_from_parts(birth);
 }
 
 rt_value rt_rule_indexing(const rt_birth *birth) {

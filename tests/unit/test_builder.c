@@ -126,6 +126,20 @@ static void test_gathering_in_order_is_a_reshape(void) {
     CU_ASSERT_EQUAL(rt_graph_op(graph, rt_build_gather(&b, x, index, 0)), RT_OP_gather);
 }
 
+static void test_sizes_come_out_of_shapes(void) {
+    begin();
+    rt_dim one = size(1), t = rt_module_symbol(module, "T");
+    rt_value parts[2] = {
+        rt_build_reshape(&b, rt_build_dim(&b, rt_module_symbol(module, "B")), &one, 1),
+        rt_build_reshape(&b, rt_build_dim(&b, t), &one, 1)};
+    rt_value shape = rt_build_concat(&b, parts, 2, 0);
+    rt_value last = rt_build_gather(&b, shape, rt_build_scalar_int(&b, RT_I64, -1), 0);
+    CU_ASSERT_TRUE(rt_value_equal(last, rt_build_dim(&b, t)));
+    /* Which of them an input names is not known. */
+    rt_value index = rt_build_input(&b, "index", rt_type_scalar(RT_I64));
+    CU_ASSERT_EQUAL(rt_graph_op(graph, rt_build_gather(&b, shape, index, 0)), RT_OP_gather);
+}
+
 static void test_indices_are_not_negative(void) {
     begin();
     rt_dim tokens = rt_module_symbol(module, "S");
@@ -223,6 +237,7 @@ static void test_parameters(void) {
 TEST_MAIN("builder", TEST(test_equal_nodes_merge), TEST(test_attributes_tell_nodes_apart),
           TEST(test_neutral_elements_vanish), TEST(test_transposes_become_flags),
           TEST(test_constants_fold), TEST(test_dimension_arithmetic_folds),
-          TEST(test_gathering_in_order_is_a_reshape), TEST(test_indices_are_not_negative),
-          TEST(test_wrong_shapes_are_diagnosed_once), TEST(test_replacing_uses_keeps_order),
-          TEST(test_rewriting_rebuilds_live_nodes), TEST(test_inlining), TEST(test_parameters))
+          TEST(test_gathering_in_order_is_a_reshape), TEST(test_sizes_come_out_of_shapes),
+          TEST(test_indices_are_not_negative), TEST(test_wrong_shapes_are_diagnosed_once),
+          TEST(test_replacing_uses_keeps_order), TEST(test_rewriting_rebuilds_live_nodes),
+          TEST(test_inlining), TEST(test_parameters))
