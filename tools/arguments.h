@@ -21,8 +21,8 @@ typedef struct arguments {
     const char *usage;   /* printed by --help */
     int argc;
     char **argv;
-    int index;           /* of the current argument */
-    int exit_code;       /* -1 while all is well; set by arguments_next from zero */
+    int index;     /* of the current argument */
+    int exit_code; /* -1 while all is well; set by arguments_next from zero */
     bool has_begun, only_operands;
 } arguments;
 
@@ -33,8 +33,7 @@ bool arguments_next(arguments *a);
  * missing or wrong value is told and ends the reading. */
 bool arguments_flag(arguments *a, const char *name, bool *value);
 bool arguments_text(arguments *a, const char *name, const char **value);
-bool arguments_integer(arguments *a, const char *name, int64_t least, int64_t most,
-                       int64_t *value);
+bool arguments_integer(arguments *a, const char *name, int64_t least, int64_t most, int64_t *value);
 bool arguments_real(arguments *a, const char *name, double least, double most, double *value);
 
 /* Takes the current argument as an operand; an option nobody took, or one operand too many, is a
@@ -42,7 +41,6 @@ bool arguments_real(arguments *a, const char *name, double least, double most, d
 void arguments_operand(arguments *a, const char **operands, size_t most, size_t *count);
 
 /* Tells a mistake with how to get help; returns 2. */
-int arguments_usage(arguments *a, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+int arguments_usage(arguments *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

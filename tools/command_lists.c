@@ -29,17 +29,19 @@ int command_passes(int argc, char **argv) {
 }
 
 static const char *gradient_text(rt_vjp_class class) {
-    static const char *const texts[] = {
-        [RT_VJP_RULE] = "yes", [RT_VJP_LINEAR] = "linear", [RT_VJP_ZERO] = "zero",
-        [RT_VJP_NONE] = "none"};
+    static const char *const texts[] = {[RT_VJP_RULE] = "yes",
+                                        [RT_VJP_LINEAR] = "linear",
+                                        [RT_VJP_ZERO] = "zero",
+                                        [RT_VJP_NONE] = "none"};
     return texts[class];
 }
 
 static const char *lowering_text(rt_lower_class class) {
     static const char *const texts[] = {
-        [RT_LOWER_SOURCE] = "source", [RT_LOWER_SCALAR] = "elementwise",
-        [RT_LOWER_REDUCE] = "reduction", [RT_LOWER_MOVE] = "movement", [RT_LOWER_VIEW] = "view",
-        [RT_LOWER_KERNEL] = "kernel", [RT_LOWER_EXPAND] = "expanded"};
+        [RT_LOWER_SOURCE] = "source",    [RT_LOWER_SCALAR] = "elementwise",
+        [RT_LOWER_REDUCE] = "reduction", [RT_LOWER_MOVE] = "movement",
+        [RT_LOWER_VIEW] = "view",        [RT_LOWER_KERNEL] = "kernel",
+        [RT_LOWER_EXPAND] = "expanded"};
     return texts[class];
 }
 

@@ -8,8 +8,8 @@
 
 typedef struct session session;
 
-/* Compiles the module (schedulable graphs) for this machine and loads its parameters. Diagnostics go
- * to the module's sink. The module may be destroyed afterwards. */
+/* Compiles the module (schedulable graphs) for this machine and loads its parameters. Diagnostics
+ * go to the module's sink. The module may be destroyed afterwards. */
 RT_MUST_CHECK rt_status session_open(rt_module *module, uint32_t threads, session **opened,
                                      rt_error *error);
 void session_close(session *s); /* NULL is fine */

@@ -8,8 +8,8 @@
 
 /* The worst comparison of a case: error divided by what was allowed; above 1 is a failure. */
 typedef struct comparison {
-    double worst; /* largest error / allowed */
-    double error; /* the error there */
+    double worst;   /* largest error / allowed */
+    double error;   /* the error there */
     char what[160]; /* where: "step 7 loss", "grad of encoder.layer.0..." */
     size_t count;   /* values compared */
 } comparison;

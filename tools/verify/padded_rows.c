@@ -21,8 +21,8 @@ rt_status padded_rows_read(const rt_safetensors *file, const char *prefix, padde
     const rt_safetensor *mask = find(file, prefix, "attention_mask");
     const rt_safetensor *types = find(file, prefix, "token_type_ids");
     if (!ids || !mask)
-        return rt_fail(error, RT_NOT_FOUND, "'%sinput_ids' or '%sattention_mask' is missing", prefix,
-                       prefix);
+        return rt_fail(error, RT_NOT_FOUND, "'%sinput_ids' or '%sattention_mask' is missing",
+                       prefix, prefix);
     if (!is_matrix(ids, ids) || !is_matrix(mask, ids) || (types && !is_matrix(types, ids)))
         return rt_fail(error, RT_INVALID_DATA,
                        "'%sinput_ids', mask and types are not I32 of one shape [rows, width]",

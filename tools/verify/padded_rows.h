@@ -7,7 +7,8 @@
 #include "runtime/base/safetensors.h"
 #include "runtime/text/batch.h"
 
-/* A padded batch; `types` may be NULL. Real tokens are those with mask != 0, anywhere in the row. */
+/* A padded batch; `types` may be NULL. Real tokens are those with mask != 0, anywhere in the row.
+ */
 typedef struct padded_rows {
     int32_t rows, width;
     const int32_t *ids, *mask, *types;

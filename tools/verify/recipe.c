@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/base/json.h"
 #include "tools/verify/expression.h"
 
 /* Blocks of a recipe that ask for a method which specs do not have. */
@@ -78,9 +77,9 @@ static const char *loss_text(reader *r) {
         text = rt_arena_format(r->arena, "%s  - {kind: %s, weight: %.17g", text, term->output,
                                term->weight);
         if (text && strcmp(term->output, "soft") == 0)
-            text = rt_arena_format(r->arena, "%s, temperature: %.17g", text,
-                                   json_is_number(temperature) ? json_number_value(temperature)
-                                                               : 1.0);
+            text =
+                rt_arena_format(r->arena, "%s, temperature: %.17g", text,
+                                json_is_number(temperature) ? json_number_value(temperature) : 1.0);
         if (text && strcmp(term->output, "logit_mse") == 0)
             text = rt_arena_format(r->arena, "%s, reduction: mean", text);
         if (text) text = rt_arena_format(r->arena, "%s}\n", text);
@@ -110,8 +109,7 @@ static const char *training_text(reader *r) {
     double beta2 = rt_json_number_or(&optimizer, "beta2", 0.999);
     double epsilon = rt_json_number_or(&optimizer, "eps", 1e-8);
     double decay = largest_decay(rt_json_array(&optimizer, "groups"));
-    double clip = json_number_value(
-        json_object_get(json_object_get(r->root, "clip"), "max_norm"));
+    double clip = json_number_value(json_object_get(json_object_get(r->root, "clip"), "max_norm"));
     if (top.status != RT_OK || optimizer.status != RT_OK) return NULL;
     return rt_arena_format(r->arena,
                            "training:\n  optimizer: %s\n  learning_rate: 1\n  schedule: constant\n"
@@ -139,8 +137,8 @@ static rt_status check_methods(reader *r) {
             return rt_fail(r->error, RT_UNSUPPORTED, "the method '%s' is not known to specs",
                            methods_beyond[i]);
     }
-    const char *optimizer = json_string_value(
-        json_object_get(json_object_get(r->root, "optimizer"), "name"));
+    const char *optimizer =
+        json_string_value(json_object_get(json_object_get(r->root, "optimizer"), "name"));
     if (optimizer && strcmp(optimizer, "adamw") != 0)
         return rt_fail(r->error, RT_UNSUPPORTED, "the optimiser '%s' is not known to specs",
                        optimizer);
@@ -150,7 +148,10 @@ static rt_status check_methods(reader *r) {
 rt_status recipe_read(const json_t *root, rt_arena *arena, recipe *r, rt_error *error) {
     *r = (recipe){0};
     if (error) error->text[0] = '\0';
-    reader state = {.root = root, .arena = arena, .recipe = r, .error = error,
+    reader state = {.root = root,
+                    .arena = arena,
+                    .recipe = r,
+                    .error = error,
                     .loss = json_object_get(root, "loss")};
     rt_json_fields top = {.object = root, .where = "recipe.json", .error = error};
     r->steps = rt_json_positive(&top, "steps");
@@ -162,8 +163,7 @@ rt_status recipe_read(const json_t *root, rt_arena *arena, recipe *r, rt_error *
     RT_TRY(read_loss(&state));
     const char *loss = loss_text(&state), *training = training_text(&state);
     const char *method = method_text(&state);
-    bool is_regression =
-        r->term_count == 1 && strcmp(r->terms[0].name, "mse") == 0;
+    bool is_regression = r->term_count == 1 && strcmp(r->terms[0].name, "mse") == 0;
     if (!loss || !training || !method)
         return rt_fail(error, RT_INVALID_DATA, "recipe.json: 'optimizer' is incomplete");
     r->spec = rt_arena_format(

@@ -3,7 +3,7 @@
 #ifndef RETORT_TOOLS_VERIFY_RECIPE_H
 #define RETORT_TOOLS_VERIFY_RECIPE_H
 
-#include <jansson.h>
+#include "runtime/base/json.h"
 
 #include "runtime/base/arena.h"
 #include "runtime/base/status.h"

@@ -118,8 +118,7 @@ static int is_visible(const struct dirent *entry) {
 }
 
 /* The cases right below a folder that is none itself, by name. */
-static bool verify_below(const char *folder, const verify_options *options,
-                         verify_totals *totals) {
+static bool verify_below(const char *folder, const verify_options *options, verify_totals *totals) {
     struct dirent **entries;
     int count = scandir(folder, &entries, is_visible, compare_names);
     bool found = false;

@@ -110,8 +110,8 @@ static rt_status compare_tokens(forward_case *c, const session *s, int entry, co
     if (!got) return rt_fail(c->error, RT_INTERNAL, "the program has no output '%s'", name);
     size_t columns = (size_t)tensor->dims[tensor->rank - 1];
     size_t tokens = (size_t)padded_rows_tokens(padded);
-    RT_TRY(verify_floats(&c->outputs, key,
-                         (size_t)padded->rows * (size_t)padded->width * columns, &want, c->error));
+    RT_TRY(verify_floats(&c->outputs, key, (size_t)padded->rows * (size_t)padded->width * columns,
+                         &want, c->error));
     float *packed = rt_arena_array(&c->arena, tokens * columns, sizeof *packed);
     if (!packed) return RT_OUT_OF_MEMORY;
     padded_rows_gather(padded, want, columns, packed);
@@ -121,8 +121,8 @@ static rt_status compare_tokens(forward_case *c, const session *s, int entry, co
 
 /* Probability of (row, head, query, key) from the program's query, key and log-sum-exp. */
 static rt_status compare_attention(forward_case *c, const session *s, int entry, int layer,
-                                   const char *key, const padded_rows *padded, const rt_batch *batch,
-                                   comparison *found) {
+                                   const char *key, const padded_rows *padded,
+                                   const rt_batch *batch, comparison *found) {
     size_t heads = (size_t)c->config.heads, width = (size_t)c->config.width, d = width / heads;
     size_t positions = (size_t)padded->width;
     const float *want, *parts[3];
@@ -146,8 +146,9 @@ static rt_status compare_attention(forward_case *c, const session *s, int entry,
                                  parts[1][(size_t)k * width + h * d + i];
                     double got = exp(score / sqrt((double)d) - parts[2][(size_t)q * heads + h]);
                     size_t row = (size_t)r * heads + h;
-                    size_t at = (row * positions + (size_t)(q - batch->row_offsets[r])) * positions +
-                                (size_t)(k - batch->row_offsets[r]);
+                    size_t at =
+                        (row * positions + (size_t)(q - batch->row_offsets[r])) * positions +
+                        (size_t)(k - batch->row_offsets[r]);
                     compare_value(found, got, want[at], c->outputs_limit, key);
                 }
     return RT_OK;
@@ -235,21 +236,20 @@ static rt_status run_batch(forward_case *c, const session *s, int entry, char wh
     int64_t *symbols = rt_arena_array(&c->arena, session_program(s)->symbol_count + 1, 8);
     if (symbols) retort_batch_symbols(session_program(s), &batch, symbols);
     rt_status status = symbols ? RT_OK : RT_OUT_OF_MEMORY;
-    if (status == RT_OK)
-        status = retort_instance_reserve(session_instance(s), symbols, c->error);
+    if (status == RT_OK) status = retort_instance_reserve(session_instance(s), symbols, c->error);
     if (status == RT_OK) {
         retort_batch_feed(session_instance(s), entry, &batch);
         status = feed_cotangent(c, s, entry, which, &padded);
     }
-    if (status == RT_OK) status = retort_instance_run(session_instance(s), entry, symbols, c->error);
+    if (status == RT_OK)
+        status = retort_instance_run(session_instance(s), entry, symbols, c->error);
     if (status == RT_OK) status = compare_outputs(c, s, entry, which, &padded, &batch, found);
     if (status == RT_OK && which == 'a') status = compare_gradients(c, s, found);
     rt_batch_destroy(&batch);
     return status;
 }
 
-static rt_status verify_weights(forward_case *c, const verify_options *options,
-                                comparison *found) {
+static rt_status verify_weights(forward_case *c, const verify_options *options, comparison *found) {
     rt_diagnostics diagnostics = {0};
     session *s = NULL;
     int entry;

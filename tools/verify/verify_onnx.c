@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Layout (a): a graph with stored inputs and outputs. One compilation serves all data sets, whatever
- * their sizes; where the graph's shapes depend on values of its inputs, those values become known
- * and each data set is compiled for itself. */
+/* Layout (a): a graph with stored inputs and outputs. One compilation serves all data sets,
+ * whatever their sizes; where the graph's shapes depend on values of its inputs, those values
+ * become known and each data set is compiled for itself. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,9 +48,9 @@ static rt_status read_tensor(onnx_case *c, const char *path, rt_tensor *tensor) 
     if (!rt_onnx_type_dtype(stored->type, &dtype) || stored->rank > RT_MAX_RANK)
         status = rt_fail(c->error, RT_UNSUPPORTED, "%s: %s of rank %d", path,
                          rt_onnx_type_text(stored->type), stored->rank);
-    void *values = status == RT_OK ? rt_arena_array(&c->arena, (size_t)stored->count + 1,
-                                                    rt_dtype_bytes(dtype))
-                                   : NULL;
+    void *values = status == RT_OK
+                       ? rt_arena_array(&c->arena, (size_t)stored->count + 1, rt_dtype_bytes(dtype))
+                       : NULL;
     if (status == RT_OK && !values) status = RT_OUT_OF_MEMORY;
     if (status == RT_OK) status = rt_onnx_tensor_values(stored, values);
     if (status == RT_OK) {
@@ -86,8 +86,7 @@ static bool is_initialiser(const rt_onnx_graph *graph, const char *name) {
 static const char *input_name(const onnx_case *c, size_t n) {
     const rt_onnx_graph *graph = &c->source.model->graph;
     for (size_t i = 0; i < graph->input_count; ++i)
-        if (!is_initialiser(graph, graph->inputs[i].name) && n-- == 0)
-            return graph->inputs[i].name;
+        if (!is_initialiser(graph, graph->inputs[i].name) && n-- == 0) return graph->inputs[i].name;
     return NULL;
 }
 
@@ -148,9 +147,9 @@ static rt_status bind_inputs(onnx_case *c, const data_set *set, int entry, int64
     for (uint32_t s = 0; s < program->symbol_count; ++s) symbols[s] = -1;
     for (size_t i = 0; i < set->input_count; ++i) {
         const char *name = input_name(c, i);
-        int index = name ? retort_entry_find_buffer(&program->entries[entry], RETORT_BUFFER_INPUT,
-                                                    name)
-                         : RETORT_NOT_FOUND;
+        int index =
+            name ? retort_entry_find_buffer(&program->entries[entry], RETORT_BUFFER_INPUT, name)
+                 : RETORT_NOT_FOUND;
         if (index < 0) continue; /* known, or read by no output */
         const retort_shape *shape = &program->entries[entry].buffers[index].shape;
         RT_TRY(retort_shape_bind(program, shape, set->inputs[i].rank, set->inputs[i].dims, symbols,
@@ -207,9 +206,8 @@ static rt_status check_shape(onnx_case *c, const retort_buffer *buffer, const rt
 
 static void compare_values(onnx_case *c, const void *got, const rt_tensor *want,
                            const rt_tensor *mask, const char *name) {
-    double relative = want->dtype == RT_BF16 && c->tolerance.relative < 0x1p-6
-                          ? 0x1p-6
-                          : c->tolerance.relative;
+    double relative =
+        want->dtype == RT_BF16 && c->tolerance.relative < 0x1p-6 ? 0x1p-6 : c->tolerance.relative;
     if (!want->count) c->found->count++; /* an empty tensor agrees by its shape */
     for (int64_t i = 0; i < want->count; ++i) {
         if (is_hidden(mask, want, i)) continue;

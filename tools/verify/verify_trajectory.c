@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Layout (b): a training run of some steps from given weights on given batches. The recipe becomes a
- * spec, the spec a program; losses, gradient norms, the first step's gradients, the outputs before
- * and after, and the final weights are compared. */
+/* Layout (b): a training run of some steps from given weights on given batches. The recipe becomes
+ * a spec, the spec a program; losses, gradient norms, the first step's gradients, the outputs
+ * before and after, and the final weights are compared. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,8 +82,8 @@ static rt_status compile(trajectory *t, const verify_options *options) {
                                          &spec_options, &diagnostics)
                          : NULL;
     rt_module *module = spec ? rt_training_program(spec, &diagnostics) : NULL;
-    rt_status status = module ? session_open(module, options->threads, &t->session, t->error)
-                              : RT_INVALID_DATA;
+    rt_status status =
+        module ? session_open(module, options->threads, &t->session, t->error) : RT_INVALID_DATA;
     if (status != RT_OK && rt_diagnostics_failed(&diagnostics))
         status = verify_diagnosed(&diagnostics, status, t->error);
     rt_module_destroy(module);
@@ -208,8 +208,7 @@ static rt_status compare_gradients(trajectory *t) {
         const float *got = retort_instance_parameter(
             session_instance(t->session),
             retort_program_find_parameter(session_program(t->session), name));
-        if (!got)
-            return rt_fail(t->error, RT_INVALID_DATA, "'%s' has no gradient", tensor->name);
+        if (!got) return rt_fail(t->error, RT_INVALID_DATA, "'%s' has no gradient", tensor->name);
         double allowed =
             t->allowed.of_tensor * largest_magnitude(want, count) + t->allowed.of_global * global;
         for (size_t k = 0; k < count; ++k) compare_value(t->found, got[k], want[k], allowed, what);
@@ -280,8 +279,7 @@ static rt_status run_update(trajectory *t, int64_t step) {
     const json_t *optimizer = json_object_get(t->root, "optimizer");
     double beta1 = json_number_value(json_object_get(optimizer, "beta1"));
     double beta2 = json_number_value(json_object_get(optimizer, "beta2"));
-    feed(t, "learning_rate",
-         json_number_value(json_array_get(t->recipe.rates, (size_t)step - 1)));
+    feed(t, "learning_rate", json_number_value(json_array_get(t->recipe.rates, (size_t)step - 1)));
     feed(t, "bias_correction1", 1 - pow(beta1, (double)step));
     feed(t, "bias_correction2", 1 - pow(beta2, (double)step));
     RT_TRY(retort_instance_run(session_instance(t->session), t->update, t->symbols, t->error));
@@ -306,9 +304,8 @@ static rt_status run_step(trajectory *t, int64_t step) {
     }
     compare_relative(t, total, expected_at(t, "loss", NULL, step), t->allowed.loss, step, "loss");
     for (size_t i = 0; i < t->recipe.term_count; ++i)
-        compare_relative(t, terms[i],
-                         expected_at(t, "terms", t->recipe.terms[i].name, step), t->allowed.loss,
-                         step, t->recipe.terms[i].name);
+        compare_relative(t, terms[i], expected_at(t, "terms", t->recipe.terms[i].name, step),
+                         t->allowed.loss, step, t->recipe.terms[i].name);
     if (step == 1) RT_TRY(compare_gradients(t));
     return run_update(t, step);
 }

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/* retort-bench: times compiled programs on the cases of the peers' benchmark. One JSON line per
+ * case with the peers' fields; tests/bench/compare runs both sides in turn. Weights are random:
+ * speed does not depend on their values. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "compiler/training_program.h"
+#include "runtime/train/batch_inputs.h"
+#include "tools/arguments.h"
+#include "tools/bench_batch.h"
+#include "tools/session.h"
+
+typedef struct bench_case {
+    const char *name;
+    bool is_training;
+    int32_t rows, longest;
+    const char *profile, *spec;
+} bench_case;
+
+static const bench_case cases[] = {
+#define TRAIN(name, rows, longest, profile, spec) {name, true, rows, longest, profile, spec},
+#define INFER(name, rows, longest, profile, spec) {name, false, rows, longest, profile, spec},
+#include "tools/bench_cases.def"
+};
+
+enum { CASE_COUNT = sizeof cases / sizeof *cases, MAX_SELECTED = 64, MAX_ROUNDS = 1000 };
+
+typedef struct bench {
+    const char *selected[MAX_SELECTED];
+    size_t selected_count;
+    int64_t threads, rounds;
+    bool lists;
+} bench;
+
+static double now_ms(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+/* ---- one case */
+
+typedef struct bench_run {
+    const bench_case *which;
+    session *session;
+    rt_batch batch;
+    int64_t *symbols;
+    int step, update; /* entries; update is -1 without training */
+    rt_error *error;
+} bench_run;
+
+static const char *spec_text(const bench_case *which, rt_arena *arena) {
+    return rt_arena_format(arena,
+                           "task: {kind: classification, labels: ['0', '1']}\n"
+                           "data: {train: none.tsv, vocabulary: none.txt}\n"
+                           "training: {clip_norm: 0, learning_rate: 1e-5}\n%s",
+                           which->spec);
+}
+
+static rt_status compile(bench_run *run, uint32_t threads) {
+    rt_diagnostics diagnostics = {0};
+    rt_arena arena = {0};
+    rt_spec_options options = {.may_lack_files = true};
+    const char *text = spec_text(run->which, &arena);
+    rt_spec *spec =
+        text ? rt_spec_parse(text, strlen(text), run->which->name, &options, &diagnostics) : NULL;
+    rt_module *module = NULL;
+    if (spec)
+        module = run->which->is_training ? rt_training_program(spec, &diagnostics)
+                                         : rt_inference_program(spec, &diagnostics);
+    rt_status status =
+        module ? session_open(module, threads, &run->session, run->error) : RT_INVALID_DATA;
+    if (rt_diagnostics_failed(&diagnostics))
+        rt_fail(run->error, status, "%s", rt_diagnostics_text(&diagnostics, &arena));
+    rt_module_destroy(module);
+    rt_spec_destroy(spec);
+    rt_arena_deinit(&arena);
+    rt_diagnostics_deinit(&diagnostics);
+    return status;
+}
+
+static rt_status prepare(bench_run *run, uint32_t threads) {
+    const bench_case *which = run->which;
+    RT_TRY(bench_batch_create(which->profile, which->rows, which->longest, &run->batch));
+    RT_TRY(compile(run, threads));
+    const retort_program *program = session_program(run->session);
+    run->symbols = calloc(program->symbol_count + 1, sizeof *run->symbols);
+    if (!run->symbols) return RT_OUT_OF_MEMORY;
+    run->update = -1;
+    RT_TRY(session_entry(run->session, which->is_training ? "step" : "predict", &run->step,
+                         run->error));
+    if (which->is_training) RT_TRY(session_entry(run->session, "update", &run->update, run->error));
+    retort_batch_symbols(program, &run->batch, run->symbols);
+    return retort_instance_reserve(session_instance(run->session), run->symbols, run->error);
+}
+
+static void feed(bench_run *run, int entry, const char *name, float value) {
+    float *input = retort_instance_input(session_instance(run->session), entry, name);
+    if (input) *input = value;
+}
+
+/* What the peer does in a round: the batch in, forward, and in training backward and the update. */
+static rt_status round_once(bench_run *run, int64_t number) {
+    retort_instance *instance = session_instance(run->session);
+    retort_instance_set_step(instance, (uint64_t)number);
+    retort_batch_feed(instance, run->step, &run->batch);
+    feed(run, run->step, "loss_scale", 1);
+    RT_TRY(retort_instance_run(instance, run->step, run->symbols, run->error));
+    if (run->update < 0) return RT_OK;
+    feed(run, run->update, "learning_rate", 1e-5f);
+    feed(run, run->update, "bias_correction1", (float)(1 - pow(0.9, (double)number + 1)));
+    feed(run, run->update, "bias_correction2", (float)(1 - pow(0.999, (double)number + 1)));
+    return retort_instance_run(instance, run->update, run->symbols, run->error);
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static rt_status time_rounds(bench_run *run, int64_t rounds, double setup_ms) {
+    double ms[MAX_ROUNDS];
+    enum { WARM_UP = 2 };
+    double start = now_ms();
+    for (int64_t i = 0; i < WARM_UP; ++i) RT_TRY(round_once(run, i));
+    double warm = setup_ms + now_ms() - start;
+    for (int64_t i = 0; i < rounds; ++i) {
+        double begin = now_ms();
+        RT_TRY(round_once(run, i + WARM_UP));
+        ms[i] = now_ms() - begin;
+    }
+    qsort(ms, (size_t)rounds, sizeof *ms, compare_doubles);
+    double median = (ms[(rounds - 1) / 2] + ms[rounds / 2]) / 2;
+    printf("{\"case\": \"%s\", \"peer\": \"retort-fp32\", \"ms_min\": %.3f, \"ms_median\": %.3f, "
+           "\"ms_max\": %.3f, \"tokens\": %d, \"rounds\": %d, \"setup_s\": %.2f}\n",
+           run->which->name, ms[0], median, ms[rounds - 1], run->batch.tokens, (int)rounds,
+           warm / 1e3);
+    fflush(stdout);
+    return RT_OK;
+}
+
+static bool run_case(const bench_case *which, const bench *b) {
+    rt_error error = {{0}};
+    bench_run run = {.which = which, .error = &error};
+    double start = now_ms();
+    rt_status status = prepare(&run, (uint32_t)b->threads);
+    if (status == RT_OK) status = time_rounds(&run, b->rounds, now_ms() - start);
+    if (status != RT_OK)
+        fprintf(stderr, "retort-bench: %s: %s\n", which->name,
+                error.text[0] ? error.text : rt_status_text(status));
+    session_close(run.session);
+    rt_batch_destroy(&run.batch);
+    free(run.symbols);
+    return status == RT_OK;
+}
+
+static bool is_selected(const bench *b, const char *name) {
+    bool is_in = b->selected_count == 0;
+    for (size_t i = 0; i < b->selected_count; ++i) is_in |= strstr(name, b->selected[i]) != NULL;
+    return is_in;
+}
+
+static const char usage[] =
+    "usage: retort-bench [--case SUBSTRING]... [--threads N] [--rounds N] [--list]\n"
+    "Times compiled programs, one JSON line per case: milliseconds of a round, its tokens.\n"
+    "\n"
+    "  --case SUBSTRING   only cases whose name contains it; may be repeated\n"
+    "  --threads N        threads to compute with (RETORT_THREADS, else all)\n"
+    "  --rounds N         rounds that count (5), after two that warm up\n"
+    "  --list             print the names of the cases\n";
+
+int main(int argc, char **argv) {
+    bench b = {.rounds = 5};
+    arguments a = {.command = "bench", .usage = usage, .argc = argc, .argv = argv};
+    const char *text;
+    while (arguments_next(&a)) {
+        if (arguments_flag(&a, "--list", &b.lists) ||
+            arguments_integer(&a, "--threads", 1, 1024, &b.threads) ||
+            arguments_integer(&a, "--rounds", 1, MAX_ROUNDS, &b.rounds))
+            continue;
+        if (arguments_text(&a, "--case", &text)) {
+            if (b.selected_count < MAX_SELECTED) b.selected[b.selected_count++] = text;
+            continue;
+        }
+        arguments_operand(&a, NULL, 0, &(size_t){0});
+    }
+    if (a.exit_code >= 0) return a.exit_code;
+#ifndef NDEBUG
+    fputs("retort-bench: built with assertions; build with CMAKE_BUILD_TYPE=Release to measure\n",
+          stderr);
+    if (!b.lists) return 1;
+#endif
+    bool is_good = true;
+    for (size_t i = 0; i < CASE_COUNT; ++i) {
+        if (!is_selected(&b, cases[i].name)) continue;
+        if (b.lists)
+            puts(cases[i].name);
+        else
+            is_good = run_case(&cases[i], &b) && is_good;
+    }
+    return is_good ? 0 : 1;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/session.h"
+
+#include <stdlib.h>
+
+#include "compiler/retort_compiler.h"
+#include "runtime/program.h"
+
+struct session {
+    retort_compilation *compilation;
+    const retort_program *program;
+    retort_instance *instance;
+};
+
+rt_status session_open(rt_module *module, uint32_t threads, session **opened, rt_error *error) {
+    retort_compiler_options compiler;
+    retort_instance_options instance;
+    session *s = calloc(1, sizeof *s);
+    *opened = NULL;
+    if (!s) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+    retort_compiler_options_init(&compiler);
+    retort_instance_options_init(&instance);
+    instance.workers = threads;
+    rt_status status = retort_compile(module, &compiler, &s->compilation, error);
+    if (status == RT_OK) status = retort_compilation_load(s->compilation, &s->program, error);
+    if (status == RT_OK)
+        status = retort_instance_create(s->program, &instance, &s->instance, error);
+    if (status == RT_OK)
+        *opened = s;
+    else
+        session_close(s);
+    return status;
+}
+
+void session_close(session *s) {
+    if (!s) return;
+    retort_instance_destroy(s->instance);
+    retort_compilation_destroy(s->compilation);
+    free(s);
+}
+
+const retort_program *session_program(const session *s) {
+    return s->program;
+}
+
+retort_instance *session_instance(const session *s) {
+    return s->instance;
+}
+
+rt_status session_entry(const session *s, const char *name, int *entry, rt_error *error) {
+    *entry = retort_program_find_entry(s->program, name);
+    if (*entry >= 0) return RT_OK;
+    return rt_fail(error, RT_NOT_FOUND, "the program has no entry point '%s'", name);
+}
