@@ -9,6 +9,7 @@
 #include "compiler/codegen/lower.h"
 #include "compiler/codegen/object.h"
 #include "compiler/schedule/schedule.h"
+#include "compiler/sources.h"
 
 struct retort_compilation {
     rt_arena arena; /* of texts */
@@ -16,6 +17,9 @@ struct retort_compilation {
     LLVMMemoryBufferRef object;
     rt_jit *jit;
     const retort_program *program;
+    bool is_self_contained;
+    rt_embedded_bytes *embedded;
+    size_t embedded_count;
     const char *texts[2]; /* by retort_text */
     retort_compilation_figures figures;
 };
@@ -65,6 +69,20 @@ static rt_status generate(retort_compilation *c, LLVMModuleRef code, bool keeps_
     return RT_OK;
 }
 
+/* What the tables say about tensors in files. */
+static rt_status describe_sources(retort_compilation *c, rt_arena *arena, rt_lowering *lowering,
+                                  rt_error *error) {
+    uint64_t *checksums;
+    const char **symbols;
+    RT_TRY(rt_sources_checksum(lowering->module, arena, &checksums, error));
+    lowering->checksums = checksums;
+    if (!c->is_self_contained) return RT_OK;
+    RT_TRY(rt_sources_embed(lowering->module, &c->arena, &symbols, &c->embedded, &c->embedded_count,
+                            error));
+    lowering->embedded = symbols;
+    return RT_OK;
+}
+
 static rt_status compile_into(retort_compilation *c, rt_module *module,
                               const retort_compiler_options *options, rt_arena *arena,
                               rt_error *error) {
@@ -77,6 +95,7 @@ static rt_status compile_into(retort_compilation *c, rt_module *module,
     rt_lowering_counts counts;
     rt_schedule *schedules;
     RT_TRY(rt_target_find(options->target, &c->target, &c->arena, error));
+    RT_TRY(describe_sources(c, arena, &lowering, error));
     RT_TRY(schedule_graphs(c, module, arena, &schedules, error));
     lowering.schedules = schedules;
     c->figures.schedule_seconds = seconds() - start;
@@ -100,6 +119,7 @@ rt_status retort_compile(rt_module *module, const retort_compiler_options *optio
     rt_arena arena = {0};
     retort_compilation *c = calloc(1, sizeof *c);
     if (!c) return rt_fail(error, RT_OUT_OF_MEMORY, "no memory to compile");
+    c->is_self_contained = options->is_self_contained;
     rt_status status = compile_into(c, module, options, &arena, error);
     rt_arena_deinit(&arena);
     if (status == RT_OK)
@@ -119,11 +139,25 @@ void retort_compilation_destroy(retort_compilation *c) {
 
 rt_status retort_compilation_load(retort_compilation *c, const retort_program **program,
                                   rt_error *error) {
+    if (c->embedded_count)
+        return rt_fail(error, RT_INVALID_ARGUMENT,
+                       "a self-contained program can only be linked into an executable");
     if (!c->jit)
         RT_TRY(rt_jit_create(LLVMGetBufferStart(c->object), LLVMGetBufferSize(c->object), &c->jit,
                              &c->program, error));
     *program = c->program;
     return RT_OK;
+}
+
+rt_status retort_compilation_link(const retort_compilation *c, const char *path,
+                                  const char *const *inputs, size_t input_count, rt_error *error) {
+    rt_link link = {.object = LLVMGetBufferStart(c->object),
+                    .object_bytes = LLVMGetBufferSize(c->object),
+                    .embedded = c->embedded,
+                    .embedded_count = c->embedded_count,
+                    .inputs = inputs,
+                    .input_count = input_count};
+    return rt_link_program(&link, path, error);
 }
 
 const char *retort_compilation_text(const retort_compilation *c, retort_text which) {

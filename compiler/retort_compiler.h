@@ -7,7 +7,7 @@
  *     retort_compilation *compilation;
  *     RT_TRY(retort_compile(module, &options, &compilation, error));
  *     RT_TRY(retort_compilation_load(compilation, &program, error));  // into this process, or
- *     RT_TRY(retort_compilation_link(compilation, "train", error));   // an executable
+ *     RT_TRY(retort_compilation_link(compilation, "train", NULL, 0, error));   // an executable
  *     retort_compilation_destroy(compilation);
  *
  * The module is lent for the call of retort_compile and may be destroyed afterwards; its graphs may
@@ -50,6 +50,13 @@ void retort_compilation_destroy(retort_compilation *compilation); /* NULL is fin
 /* Links the code into this process, once; *program lives as long as the compilation. */
 RT_MUST_CHECK rt_status retort_compilation_load(retort_compilation *compilation,
                                                 const retort_program **program, rt_error *error);
+
+/* Links an executable at `path` with the runtime's training program, which supplies `main` unless
+ * one of `inputs` does: more files for the C compiler (sources, objects, archives). The file is
+ * written whole or not at all. */
+RT_MUST_CHECK rt_status retort_compilation_link(const retort_compilation *compilation,
+                                                const char *path, const char *const *inputs,
+                                                size_t input_count, rt_error *error);
 
 /* What to look at. Texts live as long as the compilation; NULL where they were not kept. */
 typedef enum retort_text { RETORT_TEXT_SCHEDULE, RETORT_TEXT_ASSEMBLY } retort_text;
