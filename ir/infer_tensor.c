@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ir/infer_impl.h"
+#include "runtime/base/sizes.h"
 
 bool infer_matmul(rt_infer *infer) {
     rt_type a = infer->operands[0], b = infer->operands[1];
@@ -106,11 +107,12 @@ bool infer_slice(rt_infer *infer) {
     if ((has_size && size < 0) || (has_start && start < 0))
         return rt_infer_fail(infer, "start and size must not be negative");
     if (is_known && size > 0) {
-        int64_t last = start + (size - 1) * step;
-        if (start >= whole || last < 0 || last >= whole)
-            return rt_infer_fail(infer, "[%lld, %lld] is outside of %s along axis %lld",
-                                 (long long)start, (long long)last, infer_type_text(infer, x),
-                                 (long long)*axis);
+        int64_t last;
+        bool fits = rt_int64_multiply(size - 1, step, &last) && rt_int64_add(start, last, &last);
+        if (!fits || start >= whole || last < 0 || last >= whole)
+            return rt_infer_fail(infer, "%lld elements from %lld by %lld leave %s along axis %lld",
+                                 (long long)size, (long long)start, (long long)step,
+                                 infer_type_text(infer, x), (long long)*axis);
     }
     infer->results[0] = x;
     infer->results[0].dims[*axis] = infer->attrs[2].dim;
@@ -125,6 +127,10 @@ bool infer_pad(rt_infer *infer) {
     rt_dim sides = rt_dim_add(dims, infer->attrs[1].dim, infer->attrs[2].dim);
     infer->results[0] = x;
     infer->results[0].dims[*axis] = rt_dim_add(dims, x.dims[*axis], sides);
+    int64_t size;
+    if (rt_dim_is_constant(dims, infer->results[0].dims[*axis], &size) && size < 0)
+        return rt_infer_fail(infer, "takes more from %s along axis %lld than there is",
+                             infer_type_text(infer, x), (long long)*axis);
     return true;
 }
 
