@@ -229,10 +229,5 @@ bool rt_model_config_apply_spec(rt_model_config *config, bool has_start, const r
     is_right = apply_form(config, has_start, spec, diagnostics) && is_right;
     apply_rates(config, spec);
     if (!config->inner_width) config->inner_width = 4 * config->width;
-    int64_t longest = rt_spec_get(spec, RT_SPEC_data_max_length)->integer;
-    int64_t needed = longest + rt_model_config_first_position(config);
-    bool has_positions = rt_spec_get(spec, RT_SPEC_model_positions)->is_present;
-    if (!has_start && !has_positions && config->positions && config->positions < needed)
-        config->positions = needed;
     return is_right;
 }

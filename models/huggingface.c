@@ -43,6 +43,13 @@ static rt_status missing_weights(const char *folder, rt_arena *arena, rt_error *
     return rt_fail(error, RT_NOT_FOUND, "%s: there is no model.safetensors in the folder", folder);
 }
 
+/* "teacher_config.json" beside "teacher.safetensors". */
+static const char *find_own_config(const char *path, rt_arena *arena) {
+    size_t stem = strlen(path) - strlen(".safetensors");
+    const char *own = rt_arena_format(arena, "%.*s_config.json", (int)stem, path);
+    return own && rt_file_exists(own) ? absolute(own, arena) : NULL;
+}
+
 rt_status rt_saved_model_find(const char *path, rt_arena *arena, rt_saved_model *model,
                               rt_error *error) {
     if (error) error->text[0] = 0;
@@ -56,7 +63,8 @@ rt_status rt_saved_model_find(const char *path, rt_arena *arena, rt_saved_model 
         if (!folder) return rt_fail(error, RT_OUT_OF_MEMORY, "%s: out of memory", path);
         if (!rt_file_exists(path)) return rt_fail(error, RT_NOT_FOUND, "%s: no such file", path);
     }
-    model->config = find_file(folder, "config.json", arena);
+    model->config = is_file ? find_own_config(path, arena) : NULL;
+    if (!model->config) model->config = find_file(folder, "config.json", arena);
     if (!model->config)
         return rt_fail(error, RT_NOT_FOUND, "%s: there is no config.json in the folder", folder);
     model->weights =

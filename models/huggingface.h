@@ -14,8 +14,8 @@ typedef struct rt_saved_model {
     const char *tokenizer_config; /* tokenizer_config.json, or NULL */
 } rt_saved_model;
 
-/* Finds them: `path` is a folder, or a .safetensors file with config.json beside it. Strings are in
- * `arena`. */
+/* Finds them: `path` is a folder, or a .safetensors file; then the configuration is the file
+ * "<stem>_config.json" or else "config.json" beside it. Strings are in `arena`. */
 RT_MUST_CHECK rt_status rt_saved_model_find(const char *path, rt_arena *arena,
                                             rt_saved_model *model, rt_error *error);
 

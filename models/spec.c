@@ -2,6 +2,9 @@
 /* The finished tree: what others read of it. */
 #include "models/spec.h"
 
+#include <string.h>
+
+#include "models/formats.h"
 #include "models/spec_internal.h"
 #include "runtime/base/check.h"
 
@@ -28,6 +31,14 @@ const rt_spec_value *rt_spec_item(const rt_spec *spec, rt_spec_key key, size_t i
 
 bool rt_spec_has_section(const rt_spec *spec, rt_spec_section section) {
     return spec->parts[section].is_given;
+}
+
+bool rt_spec_is_regression(const rt_spec *spec) {
+    const rt_spec_value *kind = rt_spec_get(spec, RT_SPEC_task_kind);
+    const rt_spec_value *name = rt_spec_get(spec, RT_SPEC_data_format);
+    const rt_format *format = name->is_present ? rt_format_find(name->text) : NULL;
+    if (kind->is_present) return strcmp(kind->text, "regression") == 0;
+    return format && format->is_of_scores;
 }
 
 const char *rt_spec_path(const rt_spec *spec) {

@@ -104,6 +104,8 @@ const rt_spec_value *rt_spec_item(const rt_spec *spec, rt_spec_key key, size_t i
 
 bool rt_spec_has_section(const rt_spec *spec, rt_spec_section section);
 rt_location rt_spec_section_location(const rt_spec *spec, rt_spec_section section);
+/* task.kind, or what data.format says of it. */
+bool rt_spec_is_regression(const rt_spec *spec);
 const char *rt_spec_path(const rt_spec *spec);
 const char *rt_spec_folder(const rt_spec *spec);
 rt_arena *rt_spec_arena(rt_spec *spec); /* for what is derived from the spec */

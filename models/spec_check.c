@@ -60,7 +60,7 @@ static void check_metric(const rule_context *c, bool is_regression) {
 }
 
 static void check_task(const rule_context *c) {
-    bool is_regression = has_choice(c, RT_SPEC_task_kind, "regression");
+    bool is_regression = rt_spec_is_regression(c->spec);
     check_labels(c, RT_SPEC_task_labels);
     check_labels(c, RT_SPEC_teacher_labels);
     if (is_regression && is_present(c, RT_SPEC_task_labels))
@@ -162,12 +162,10 @@ static void check_positions(const rule_context *c) {
     const rt_spec_value *positions = get(c, RT_SPEC_model_positions);
     const rt_spec_value *length = get(c, RT_SPEC_data_max_length);
     if (!positions->is_present || !length->is_present) return;
-    int64_t unused = has_choice(c, RT_SPEC_model_family, "roberta") ? 2 : 0;
-    if (positions->integer >= length->integer + unused) return;
+    if (positions->integer >= length->integer) return;
     COMPLAIN(c, RT_SPEC_model_positions,
-             "'positions' is %lld, but rows of data.max_length %lld need at least %lld",
-             (long long)positions->integer, (long long)length->integer,
-             (long long)(length->integer + unused));
+             "'positions' is %lld, but rows of data.max_length %lld need at least as many",
+             (long long)positions->integer, (long long)length->integer);
 }
 
 static void check_layers_from(const rule_context *c) {
@@ -208,7 +206,7 @@ static void check_term(const rule_context *c, size_t item, bool has_teacher) {
     if (!is_hard && !has_teacher)
         rt_diagnose(c->diagnostics, RT_ERROR, kind->location,
                     "a %s term compares with a teacher, but the spec has no 'teacher'", kind->text);
-    if (is_soft && has_choice(c, RT_SPEC_task_kind, "regression"))
+    if (is_soft && rt_spec_is_regression(c->spec))
         rt_diagnose(c->diagnostics, RT_ERROR, kind->location,
                     "a soft term compares distributions over classes; for a regression use "
                     "logit_mse");

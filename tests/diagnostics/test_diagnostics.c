@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "models/spec.h"
+#include "models/job.h"
 #include "runtime/base/file.h"
 #include "tests/support/test.h"
 
@@ -89,6 +89,8 @@ static void check_spec(const char *folder, const char *file) {
     rt_spec_options options = {.overrides = overrides, .override_count = count};
     rt_diagnostics diagnostics = {0};
     rt_spec *spec = rt_spec_read(path, &options, &diagnostics);
+    rt_job job;
+    bool is_right = spec && rt_job_read(spec, &(rt_job_options){0}, &job, &diagnostics) == RT_OK;
     for (size_t i = 0; i < diagnostics.count; ++i) {
         if (is_expected(&all, &diagnostics.items[i])) continue;
         printf("%s: unexpected at line %u: %s\n", file, diagnostics.items[i].location.line,
@@ -100,7 +102,7 @@ static void check_spec(const char *folder, const char *file) {
         printf("%s: not said at %s: %s\n", file, all.items[i].place, all.items[i].text);
         CU_FAIL("an expected error is missing");
     }
-    CU_ASSERT_EQUAL(spec != NULL, all.count == 0);
+    CU_ASSERT_EQUAL(is_right, all.count == 0);
     rt_spec_destroy(spec);
     rt_diagnostics_deinit(&diagnostics);
 }

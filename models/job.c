@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A spec's job: models, method and loss. Classes and vocabulary are in job_data.c, whether all fits
+ * together in job_fit.c. */
+#include "models/job.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "models/build.h"
+#include "models/formats.h"
+#include "models/job_internal.h"
+#include "models/select.h"
+
+rt_origin_kind rt_origin_of(const rt_spec_value *from) {
+    if (!from->is_present) return RT_ORIGIN_RANDOM;
+    size_t length = strlen(from->text);
+    bool is_onnx = length > 5 && strcmp(from->text + length - 5, ".onnx") == 0;
+    return is_onnx ? RT_ORIGIN_ONNX : RT_ORIGIN_SAVED;
+}
+
+static bool is_choice(const rt_spec_value *value, const char *choice) {
+    return value->is_present && strcmp(value->text, choice) == 0;
+}
+
+/* ---- models */
+
+static void read_saved(rt_job_reader *r, const rt_spec_value *from, rt_job_model *model) {
+    rt_error error;
+    rt_status status = rt_saved_model_find(from->path, r->arena, &model->files, &error);
+    if (status == RT_OK)
+        status = rt_model_config_read(model->files.config, r->arena, &model->config, &error);
+    model->has_config = status == RT_OK;
+    if (status != RT_OK) rt_diagnose(r->diagnostics, RT_ERROR, from->location, "%s", error.text);
+}
+
+static void read_origin(rt_job_reader *r, rt_spec_key key, const rt_model_config *import,
+                        rt_job_model *model) {
+    const rt_spec_value *from = rt_spec_get(r->spec, key);
+    model->origin = rt_origin_of(from);
+    model->location = from->location;
+    if (model->origin == RT_ORIGIN_SAVED) {
+        read_saved(r, from, model);
+    } else if (model->origin == RT_ORIGIN_ONNX && import) {
+        model->config = *import;
+        model->has_config = true;
+    }
+}
+
+/* Layers that start from a teacher's compute as the teacher's do, where the spec says nothing. */
+static void adopt_teacher(rt_job_reader *r) {
+    rt_model_config *ours = &r->job->student.config;
+    const rt_model_config *theirs = &r->job->teacher.config;
+    if (!r->job->student.has_config || !r->job->teacher.has_config) return;
+    bool counts_alike =
+        rt_model_config_first_position(ours) == rt_model_config_first_position(theirs);
+    if (!rt_spec_get(r->spec, RT_SPEC_model_ffn)->is_present)
+        ours->inner_width = theirs->inner_width;
+    if (!rt_spec_get(r->spec, RT_SPEC_model_positions)->is_present && counts_alike)
+        ours->positions = theirs->positions;
+    if (!rt_spec_get(r->spec, RT_SPEC_model_epsilon)->is_present) ours->epsilon = theirs->epsilon;
+    if (!rt_spec_get(r->spec, RT_SPEC_model_activation)->is_present)
+        ours->activation = theirs->activation;
+    if (!rt_spec_get(r->spec, RT_SPEC_model_vocabulary_size)->is_present)
+        ours->vocabulary_size = theirs->vocabulary_size;
+}
+
+static void read_student(rt_job_reader *r) {
+    rt_job_model *student = &r->job->student;
+    read_origin(r, RT_SPEC_model_from, r->options->student_import, student);
+    if (student->origin == RT_ORIGIN_ONNX && !student->has_config) {
+        rt_diagnose(r->diagnostics, RT_ERROR, student->location,
+                    "the graph matches no family that can be trained: bert, distilbert, roberta");
+        return;
+    }
+    bool has_start = student->origin != RT_ORIGIN_RANDOM;
+    if (has_start && !student->has_config) return;
+    student->has_config =
+        rt_model_config_apply_spec(&student->config, has_start, r->spec, r->diagnostics);
+    if (rt_spec_get(r->spec, RT_SPEC_model_layers_from)->is_present) adopt_teacher(r);
+}
+
+/* ---- method and loss */
+
+static const char *select_parameters(rt_job_reader *r, rt_spec_key key) {
+    const rt_spec_value *value = rt_spec_get(r->spec, key);
+    if (!value->is_present || !r->job->student.has_config) return "";
+    const char *names = rt_model_select(&r->job->student.config, value, r->arena, r->diagnostics);
+    return names ? names : "";
+}
+
+static void read_method(rt_job_reader *r) {
+    rt_job *job = r->job;
+    bool is_head = is_choice(rt_spec_get(r->spec, RT_SPEC_method_kind), "head");
+    job->adapt_base = is_head ? "none" : "all";
+    job->adapt_freeze = select_parameters(r, RT_SPEC_method_freeze);
+    job->adapt_train = select_parameters(r, RT_SPEC_method_train);
+    job->has_frozen_dropout = rt_spec_get(r->spec, RT_SPEC_method_frozen_dropout)->integer;
+    if (!is_head || !job->student.has_config) return;
+    const char *head = rt_model_select_head(&job->student.config, r->arena);
+    const char *all = head ? rt_arena_format(r->arena, "%s %s", head, job->adapt_train) : NULL;
+    job->adapt_train = all ? all : "";
+}
+
+static const char *term_text(const rt_job_reader *r, size_t item) {
+    const rt_spec *spec = r->spec;
+    const char *kind = rt_spec_item(spec, RT_SPEC_loss_kind, item)->text;
+    const char *reduction = rt_spec_item(spec, RT_SPEC_loss_reduction, item)->text;
+    double weight = rt_spec_item(spec, RT_SPEC_loss_weight, item)->real;
+    double temperature = rt_spec_item(spec, RT_SPEC_loss_temperature, item)->real;
+    if (strcmp(kind, "hard") == 0) return rt_arena_format(r->arena, "%.17g*hard", weight);
+    if (strcmp(kind, "soft") == 0)
+        return rt_arena_format(r->arena, "%.17g*soft(%.17g %s)", weight, temperature, reduction);
+    return rt_arena_format(r->arena, "%.17g*%s(%s)", weight, kind, reduction);
+}
+
+static void read_loss(rt_job_reader *r) {
+    const char *terms = NULL;
+    size_t count = rt_spec_item_count(r->spec, RT_SPEC_SECTION_loss);
+    for (size_t i = 0; i < count; ++i) {
+        const char *term = term_text(r, i);
+        if (!term) return;
+        terms = terms ? rt_arena_format(r->arena, "%s+%s", terms, term) : term;
+    }
+    r->job->distil_terms = terms ? terms : "hard";
+    r->job->distil_classes = "";
+}
+
+/* The rows of formats name metrics by their identifiers: ACCURACY for accuracy. */
+static const char *lower_case(rt_arena *arena, const char *text) {
+    char *copy = rt_arena_copy_string(arena, text);
+    for (char *c = copy; c && *c; ++c) *c = (char)tolower((unsigned char)*c);
+    return copy;
+}
+
+static void read_metric(rt_job_reader *r) {
+    const rt_spec_value *metric = rt_spec_get(r->spec, RT_SPEC_task_metric);
+    const rt_format *format = rt_format_find(rt_spec_get(r->spec, RT_SPEC_data_format)->text);
+    r->job->metric = metric->is_present      ? metric->text
+                     : format                ? lower_case(r->arena, format->metric)
+                     : r->job->is_regression ? "pearson"
+                                             : "accuracy";
+}
+
+rt_status rt_job_read(rt_spec *spec, const rt_job_options *options, rt_job *job,
+                      rt_diagnostics *diagnostics) {
+    size_t errors = diagnostics->error_count;
+    rt_job_reader r = {.job = job,
+                       .spec = spec,
+                       .options = options,
+                       .diagnostics = diagnostics,
+                       .arena = rt_spec_arena(spec)};
+    *job = (rt_job){.spec = spec};
+    job->has_teacher = rt_spec_has_section(spec, RT_SPEC_SECTION_teacher);
+    job->is_regression = rt_spec_is_regression(spec);
+    job->has_key_mask = is_choice(rt_spec_get(spec, RT_SPEC_data_padding), "counted");
+    if (job->has_teacher)
+        read_origin(&r, RT_SPEC_teacher_from, options->teacher_import, &job->teacher);
+    read_student(&r);
+    rt_job_read_vocabulary(&r);
+    read_loss(&r);
+    rt_job_read_labels(&r);
+    rt_job_check_fit(&r);
+    read_method(&r);
+    read_metric(&r);
+    if (rt_arena_failed(r.arena)) return RT_OUT_OF_MEMORY;
+    return diagnostics->error_count > errors ? RT_INVALID_DATA : RT_OK;
+}
+
+/* ---- building */
+
+static rt_status build_model(const rt_job *job, const rt_job_model *model, rt_module *module,
+                             bool is_student) {
+    const char *prefix = is_student ? "" : "teacher/";
+    rt_build_options build = {.graph_name = is_student ? "student" : "teacher",
+                              .parameter_prefix = prefix,
+                              .outputs = RT_OUTPUT_LOGITS,
+                              .is_training = is_student,
+                              .is_trainable = is_student,
+                              .has_key_mask = job->has_key_mask};
+    rt_diagnostics *diagnostics = rt_module_diagnostics(module);
+    if (!rt_model_build(module, &model->config, &build)) {
+        rt_status status = rt_module_status(module);
+        return status == RT_OK ? RT_OUT_OF_MEMORY : status;
+    }
+    if (model->origin != RT_ORIGIN_SAVED) return RT_OK;
+    rt_load_options load = {.parameter_prefix = prefix,
+                            .parts = RT_PART_HEAD,
+                            .needs_head = !is_student,
+                            .location = model->location};
+    return rt_model_load_sources(module, &model->config, model->files.weights, &load, diagnostics);
+}
+
+rt_status rt_job_build(const rt_job *job, rt_module *module) {
+    const rt_spec_value *layers = rt_spec_get(job->spec, RT_SPEC_model_layers_from);
+    RT_TRY(build_model(job, &job->student, module, true));
+    if (job->has_teacher && job->teacher.has_config)
+        RT_TRY(build_model(job, &job->teacher, module, false));
+    if (!layers->is_present) return RT_OK;
+    return rt_model_copy_layers(module, &job->student.config, &job->teacher.config, "teacher/",
+                                layers->integers, layers->location);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a spec asks for, with everything it names looked up: configurations, classes, vocabulary,
+ * which parameters train, the loss; checked to fit together. */
+#ifndef RETORT_MODELS_JOB_H
+#define RETORT_MODELS_JOB_H
+
+#include "ir/graph.h"
+#include "models/configuration.h"
+#include "models/huggingface.h"
+
+/* Where a model comes from. */
+typedef enum rt_origin_kind {
+    RT_ORIGIN_RANDOM, /* nowhere: initial values */
+    RT_ORIGIN_SAVED,  /* a Hugging Face folder or a .safetensors file */
+    RT_ORIGIN_ONNX    /* read by the compiler's frontend, not here */
+} rt_origin_kind;
+
+rt_origin_kind rt_origin_of(const rt_spec_value *from);
+
+typedef struct rt_job_model {
+    rt_origin_kind origin;
+    rt_saved_model files;   /* of RT_ORIGIN_SAVED */
+    rt_model_config config; /* of the model as it is trained, or as the teacher runs */
+    bool has_config;        /* false: an ONNX graph that matches no family */
+    rt_location location;   /* of "from", or of the section */
+} rt_job_model;
+
+typedef struct rt_job {
+    const rt_spec *spec; /* lent */
+    rt_job_model student, teacher;
+    bool has_teacher, is_regression, has_key_mask;
+    int64_t label_count;
+    const char *const *labels; /* names, or NULL where nothing names them */
+    const char *metric;
+    const char *vocabulary;  /* path, or NULL (only with may_lack_data) */
+    int64_t vocabulary_size; /* its lines; 0 without one */
+    bool is_lower_case;
+    /* Options of the passes adapt and distil; "" where the pass's default holds. */
+    const char *adapt_base, *adapt_freeze, *adapt_train;
+    bool has_frozen_dropout;
+    const char *distil_terms, *distil_classes;
+} rt_job;
+
+typedef struct rt_job_options {
+    /* Configurations recognised in ONNX origins; NULL where there is none. */
+    const rt_model_config *student_import, *teacher_import;
+    /* Classes of a teacher without a family, by its output; 0 where it has one. */
+    int64_t teacher_classes;
+    bool may_lack_data; /* no vocabulary is needed, as where batches are given */
+} rt_job_options;
+
+/* Looks everything up. RT_INVALID_DATA after all that is wrong was diagnosed. `job` and its texts
+ * live in the spec's arena. */
+RT_MUST_CHECK rt_status rt_job_read(rt_spec *spec, const rt_job_options *options, rt_job *job,
+                                    rt_diagnostics *diagnostics);
+
+/* Adds the graphs "student" (as it trains: with dropout, output "logits") and, where the teacher
+ * has a configuration, "teacher" to the module, their parameters with sources: the teacher's under
+ * "teacher/". Parameters that are in the module already, as after an import, keep theirs. */
+RT_MUST_CHECK rt_status rt_job_build(const rt_job *job, rt_module *module);
+
+/* The settings of the program as JSON: an object per section of runtime/settings.def with what the
+ * spec says, paths absolute, what was looked up filled in; "model" with "name", "positions"
+ * (longest row), "vocabulary" and "token_types" (rows of tables); "checkpoint" with the text of
+ * config.json. In `arena`, NULL where there is no memory. */
+const char *rt_job_settings(const rt_job *job, rt_arena *arena);
+
+#endif

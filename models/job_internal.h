@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Shared by the files of the job and by nothing else. */
+#ifndef RETORT_MODELS_JOB_INTERNAL_H
+#define RETORT_MODELS_JOB_INTERNAL_H
+
+#include "models/job.h"
+
+typedef struct rt_job_reader {
+    rt_job *job;
+    rt_spec *spec;
+    const rt_job_options *options;
+    rt_diagnostics *diagnostics;
+    rt_arena *arena; /* the spec's */
+    bool *is_known;  /* vocabulary: which special tokens were seen */
+} rt_job_reader;
+
+/* Each part of a reading; errors are diagnosed. */
+void rt_job_read_vocabulary(rt_job_reader *r);
+void rt_job_read_labels(rt_job_reader *r);
+void rt_job_check_fit(rt_job_reader *r);
+
+/* Whether names were given: transformers writes LABEL_0 … where there are none. */
+bool rt_job_has_named_labels(const rt_model_config *config);
+
+#endif
