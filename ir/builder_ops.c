@@ -39,8 +39,14 @@ rt_value rt_build_scalar_int(rt_builder *b, rt_dtype dtype, int64_t value) {
     return rt_build_constant(b, tensor);
 }
 
+/* Towards zero; attributes of foreign models may be any number. */
+static int64_t saturate(double value) {
+    if (!(value > -0x1p63)) return value <= -0x1p63 ? INT64_MIN : 0; /* NaN is 0 */
+    return value < 0x1p63 ? (int64_t)value : INT64_MAX;
+}
+
 rt_value rt_build_scalar(rt_builder *b, rt_dtype dtype, double value) {
-    if (!rt_dtype_is_float(dtype)) return rt_build_scalar_int(b, dtype, (int64_t)value);
+    if (!rt_dtype_is_float(dtype)) return rt_build_scalar_int(b, dtype, saturate(value));
     void *data;
     rt_tensor *tensor = new_scalar(b, dtype, &data);
     if (tensor) rt_element_set_double(dtype, data, 0, value);
