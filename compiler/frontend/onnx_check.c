@@ -108,6 +108,26 @@ static rt_status check_nodes(name_scope *scope, const rt_onnx_node *nodes, size_
     return RT_OK;
 }
 
+/* A subgraph may give one value twice; a model's outputs are told apart by their names. */
+static rt_status check_outputs(const rt_onnx_graph *graph, const name_scope *scope) {
+    rt_name_table seen = {0};
+    for (size_t i = 0; i < graph->output_count; ++i) {
+        const char *name = graph->outputs[i].name;
+        if (!is_defined(scope, name)) {
+            return rt_fail(scope->error, RT_INVALID_DATA, "graph output '%s' is not computed",
+                           name);
+        }
+        if (!scope->outer && rt_name_table_find(&seen, name)) {
+            return rt_fail(scope->error, RT_INVALID_DATA, "graph output '%s' is listed twice",
+                           name);
+        }
+        if (!rt_name_table_set(&seen, scope->arena, name, &by_node)) {
+            return rt_fail(scope->error, RT_OUT_OF_MEMORY, "out of memory");
+        }
+    }
+    return RT_OK;
+}
+
 static rt_status check_graph(const rt_onnx_graph *graph, const name_scope *outer, rt_arena *arena,
                              rt_error *error) {
     name_scope scope = {outer, {0}, arena, error};
@@ -130,13 +150,7 @@ static rt_status check_graph(const rt_onnx_graph *graph, const name_scope *outer
         }
     }
     RT_TRY(check_nodes(&scope, graph->nodes, graph->node_count));
-    for (size_t i = 0; i < graph->output_count; ++i) {
-        if (!is_defined(&scope, graph->outputs[i].name)) {
-            return rt_fail(error, RT_INVALID_DATA, "graph output '%s' is not computed",
-                           graph->outputs[i].name);
-        }
-    }
-    return RT_OK;
+    return check_outputs(graph, &scope);
 }
 
 static rt_status check_function(const rt_onnx_function *function, rt_arena *arena,

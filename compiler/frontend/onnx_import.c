@@ -18,7 +18,7 @@ enum {
     /* Functions and subgraphs within each other. */
     MAX_SCOPES = 64,
     /* Functions that call functions multiply; a real model stays far below. */
-    MAX_NODES = 4 * 1000 * 1000
+    MAX_NODES = 500 * 1000
 };
 
 static rt_location location_of(const onnx_importer *importer, const char *name) {
@@ -328,7 +328,7 @@ static bool import_node(onnx_importer *importer, onnx_scope *scope, const rt_onn
     if (!inputs || !outputs || !name) return false;
     for (size_t i = 0; i < node->output_count; ++i) outputs[i] = RT_NO_VALUE;
     if (++importer->node_count > MAX_NODES) {
-        return fail(importer, name, "the model's functions expand to more than 4 million nodes");
+        return fail(importer, name, "the model's functions expand to more than 500,000 nodes");
     }
     importer->b.location = location_of(importer, name);
     if (!read_inputs(importer, scope, node, inputs)) return false;

@@ -353,8 +353,10 @@ static bool one_hot_depth(onnx_call *call, rt_dim *depth) {
     double real;
     if (rt_dtype_is_float(onnx_type(call, onnx_input(call, 1)).dtype)) {
         if (!onnx_known_real(call, 1, &real)) return false;
-        *depth = onnx_dim(call, (int64_t)real);
-        return true;
+        bool is_size = real >= 0 && real < 1e15;
+        if (!is_size) onnx_fail(call, "depth %g", real);
+        if (is_size) *depth = onnx_dim(call, (int64_t)real);
+        return is_size;
     }
     if (!onnx_known_dims(call, 1, &dims, &count)) return false;
     if (count != 1) onnx_fail(call, "depth must be one number");
