@@ -121,7 +121,11 @@ static rt_status open_temporary(rt_writer *writer, rt_error *error) {
         if (!is_stale) return rt_fail(error, RT_IO, "%s: is already being written", writer->path);
         unlink(writer->temporary);
     }
-    RT_TRY(open_stream(writer, writer->temporary, O_CREAT | O_EXCL, error));
+    if (open_stream(writer, writer->temporary, O_CREAT | O_EXCL, NULL) != RT_OK) {
+        int number = errno;
+        return rt_fail(error, number == ENOENT || number == ENOTDIR ? RT_NOT_FOUND : RT_IO,
+                       "%s: cannot be written: %s", writer->path, strerror(number));
+    }
     fcntl(fileno(writer->stream), F_OFD_SETLK, &lock);
     return RT_OK;
 }
