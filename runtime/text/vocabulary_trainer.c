@@ -84,6 +84,14 @@ rt_status rt_vocabulary_trainer_add_text(rt_vocabulary_trainer *trainer, rt_text
     return RT_OK;
 }
 
+/* For every 256th line or token. */
+static void show_progress(const rt_vocabulary_trainer *trainer, bool is_reading, uint64_t count,
+                          uint64_t done, uint64_t total) {
+    const rt_vocabulary_training *training = &trainer->training;
+    if (training->show_progress && count % 256 == 0)
+        training->show_progress(training->progress_user, is_reading, done, total);
+}
+
 rt_status rt_vocabulary_trainer_add_file(rt_vocabulary_trainer *trainer, const char *path,
                                          rt_error *error) {
     rt_mapped_file file;
@@ -101,6 +109,8 @@ rt_status rt_vocabulary_trainer_add_file(rt_vocabulary_trainer *trainer, const c
         }
         status = rt_vocabulary_trainer_add_text(trainer, line);
         if (status != RT_OK) rt_fail(error, status, "%s: %s", path, rt_status_text(status));
+        show_progress(trainer, true, reader.number,
+                      (uint64_t)(reader.next - (const char *)file.data), file.size);
     }
     rt_file_unmap(&file);
     return status;
@@ -305,6 +315,8 @@ static uint32_t add_merged_piece(rt_vocabulary_trainer *trainer, const rt_symbol
  * since, and grows for other pairs only, since a merged piece is longer than both its parts. */
 static rt_status merge_pairs(rt_vocabulary_trainer *trainer) {
     while (trainer->pieces.count < trainer->training.size) {
+        show_progress(trainer, false, trainer->pieces.count, trainer->pieces.count,
+                      trainer->training.size);
         uint32_t found = rt_pair_queue_pop(&trainer->queue);
         if (found == RT_NO_PAIR) break;
         rt_symbol_pair pair = trainer->queue.pairs[found];

@@ -24,6 +24,10 @@ typedef struct rt_vocabulary_training {
     size_t size;                    /* tokens wanted, special ones counted */
     size_t alphabet_limit;          /* different characters kept, the most frequent; 1000 */
     uint64_t least_count;           /* a pair seen fewer times is not merged; 2 */
+    /* Called now and then, where not NULL: bytes read of a file, then tokens made of those wanted.
+     */
+    void (*show_progress)(void *user, bool is_reading, uint64_t done, uint64_t total);
+    void *progress_user;
 } rt_vocabulary_training;
 
 rt_vocabulary_training rt_vocabulary_training_default(size_t size);

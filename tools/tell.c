@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/tell.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Length of "path" or "path:line" in front of ": "; 0 where the line begins with a sentence. */
+static size_t place_length(const char *line, size_t length) {
+    size_t end = 0;
+    bool has_path = false;
+    while (end + 1 < length && !(line[end] == ':' && line[end + 1] == ' ')) {
+        has_path |= line[end] == '/' || line[end] == '.' ||
+                    (line[end] == ':' && isdigit((unsigned char)line[end + 1]));
+        ++end;
+    }
+    return has_path && end + 1 < length ? end : 0;
+}
+
+void tell_line(const char *severity, const char *line, size_t length) {
+    size_t place = place_length(line, length), rest = place ? place + 2 : 0;
+    fprintf(stderr, "%.*s%s%s: %.*s\n", (int)place, line, place ? ": " : "", severity,
+            (int)(length - rest), line + rest);
+}
+
+int tell_error(const rt_error *error) {
+    for (const char *line = error->text; *line;) {
+        size_t length = strcspn(line, "\n");
+        tell_line("error", line, length);
+        line += length + (line[length] == '\n');
+    }
+    return 1;
+}
+
+int tell_diagnostics(const rt_diagnostics *diagnostics) {
+    rt_arena arena = {0};
+    const char *text = rt_diagnostics_text(diagnostics, &arena);
+    fputs(text ? text : "error: out of memory\n", stderr);
+    rt_arena_deinit(&arena);
+    return rt_diagnostics_failed(diagnostics) || !text;
+}
