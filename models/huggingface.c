@@ -50,29 +50,34 @@ static const char *find_own_config(const char *path, rt_arena *arena) {
     return own && rt_file_exists(own) ? absolute(own, arena) : NULL;
 }
 
+/* The folder that the other files are looked for in. */
+static const char *folder_of(const char *path, bool is_file, rt_arena *arena) {
+    char *parent = is_file ? rt_path_folder(path) : NULL;
+    const char *folder = is_file && parent ? rt_arena_copy_string(arena, parent) : path;
+    free(parent);
+    return folder;
+}
+
 rt_status rt_saved_model_find(const char *path, rt_arena *arena, rt_saved_model *model,
                               rt_error *error) {
     if (error) error->text[0] = 0;
     *model = (rt_saved_model){0};
-    bool is_file = has_ending(path, ".safetensors");
-    const char *folder = path;
-    if (is_file) {
-        char *parent = rt_path_folder(path);
-        folder = parent ? rt_arena_copy_string(arena, parent) : NULL;
-        free(parent);
-        if (!folder) return rt_fail(error, RT_OUT_OF_MEMORY, "%s: out of memory", path);
-        if (!rt_file_exists(path)) return rt_fail(error, RT_NOT_FOUND, "%s: no such file", path);
-    }
+    bool is_onnx = has_ending(path, ".onnx");
+    bool is_file = is_onnx || has_ending(path, ".safetensors");
+    const char *folder = folder_of(path, is_file, arena);
+    if (!folder) return rt_fail(error, RT_OUT_OF_MEMORY, "%s: out of memory", path);
+    if (is_file && !rt_file_exists(path))
+        return rt_fail(error, RT_NOT_FOUND, "%s: no such file", path);
+    model->vocabulary = find_file(folder, "vocab.txt", arena);
+    model->tokenizer_config = find_file(folder, "tokenizer_config.json", arena);
+    if (is_onnx) return RT_OK;
     model->config = is_file ? find_own_config(path, arena) : NULL;
     if (!model->config) model->config = find_file(folder, "config.json", arena);
     if (!model->config)
         return rt_fail(error, RT_NOT_FOUND, "%s: there is no config.json in the folder", folder);
     model->weights =
         is_file ? absolute(path, arena) : find_file(folder, "model.safetensors", arena);
-    if (!model->weights) return missing_weights(folder, arena, error);
-    model->vocabulary = find_file(folder, "vocab.txt", arena);
-    model->tokenizer_config = find_file(folder, "tokenizer_config.json", arena);
-    return RT_OK;
+    return model->weights ? RT_OK : missing_weights(folder, arena, error);
 }
 
 /* ---- names */

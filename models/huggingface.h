@@ -15,7 +15,8 @@ typedef struct rt_saved_model {
 } rt_saved_model;
 
 /* Finds them: `path` is a folder, or a .safetensors file; then the configuration is the file
- * "<stem>_config.json" or else "config.json" beside it. Strings are in `arena`. */
+ * "<stem>_config.json" or else "config.json" beside it; or an .onnx file, which has only texts
+ * beside it: `config` and `weights` are NULL then. Strings are in `arena`. */
 RT_MUST_CHECK rt_status rt_saved_model_find(const char *path, rt_arena *arena,
                                             rt_saved_model *model, rt_error *error);
 

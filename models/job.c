@@ -40,9 +40,12 @@ static void read_origin(rt_job_reader *r, rt_spec_key key, const rt_model_config
     model->location = from->location;
     if (model->origin == RT_ORIGIN_SAVED) {
         read_saved(r, from, model);
-    } else if (model->origin == RT_ORIGIN_ONNX && import) {
-        model->config = *import;
-        model->has_config = true;
+    } else if (model->origin == RT_ORIGIN_ONNX) {
+        rt_error error;
+        if (rt_saved_model_find(from->path, r->arena, &model->files, &error) != RT_OK)
+            rt_diagnose(r->diagnostics, RT_ERROR, from->location, "%s", error.text);
+        model->has_config = import != NULL;
+        if (import) model->config = *import;
     }
 }
 

@@ -283,8 +283,12 @@ static void complete_section(rt_spec_reader *reader, rt_spec_section section) {
     int count = rt_spec_section_key_count(section);
     rt_spec_part *part = &spec->parts[section];
     bool is_left_out = section == RT_SPEC_SECTION_teacher && !part->is_given;
-    for (int i = 0; i < count && !is_left_out; ++i) {
+    for (int i = 0; i < count; ++i) {
         rt_spec_key key = (rt_spec_key)(first + i);
+        if (is_left_out) {
+            spec->values[key].location = rt_spec_section_location(spec, section);
+            continue;
+        }
         if (!rt_spec_section_is_list(section)) {
             complete_value(reader, key, rt_spec_section_location(spec, section),
                            &spec->values[key]);

@@ -122,4 +122,29 @@ static void test_specs(void) {
     CU_ASSERT(seen >= 10);
 }
 
-TEST_MAIN("diagnostics", TEST(test_specs))
+/* The examples, whose files are elsewhere: nothing is wrong with them. */
+static void test_zoo(void) {
+    struct dirent **entries;
+    int count = scandir(RETORT_ZOO, &entries, NULL, alphasort), seen = 0;
+    CU_ASSERT_FATAL(count > 0);
+    for (int i = 0; i < count; ++i) {
+        if (ends_with(entries[i]->d_name, ".yaml")) {
+            rt_diagnostics diagnostics = {0};
+            rt_arena arena = {0};
+            rt_spec_options options = {.may_lack_files = true};
+            const char *path = rt_arena_format(&arena, "%s/%s", RETORT_ZOO, entries[i]->d_name);
+            rt_spec *spec = rt_spec_read(path, &options, &diagnostics);
+            if (diagnostics.count) printf("%s\n", rt_diagnostics_text(&diagnostics, &arena));
+            CU_ASSERT(spec && diagnostics.count == 0);
+            rt_spec_destroy(spec);
+            rt_diagnostics_deinit(&diagnostics);
+            rt_arena_deinit(&arena);
+            ++seen;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    CU_ASSERT(seen >= 8);
+}
+
+TEST_MAIN("diagnostics", TEST(test_specs), TEST(test_zoo))
