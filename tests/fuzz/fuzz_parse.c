@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The parser of the text form on arbitrary text: an error, or a module whose print reads back as the
- * same print. */
+/* The parser of the text form on arbitrary text: an error, or a module whose print reads back as
+ * the same print. */
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "tests/fuzz/fuzz.h"
