@@ -11,6 +11,7 @@
 #include "runtime/base/memory_layout.h"
 #include "runtime/base/sizes.h"
 #include "runtime/base/threads.h"
+#include "runtime/blas.h"
 #include "runtime/parameters.h"
 #include "runtime/program.h"
 
@@ -137,6 +138,7 @@ rt_status retort_instance_create(const retort_program *program,
                                  rt_error *error) {
     *instance = NULL;
     RT_TRY(retort_program_check(program, error));
+    retort_blas_single_thread();
     retort_instance *fresh = calloc(1, sizeof *fresh);
     if (!fresh) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
     fresh->program = program;
