@@ -147,10 +147,14 @@ bool rt_spec_resolve_model(const rt_spec *spec, rt_arena *arena, rt_spec_model *
     if (from->is_present && !read_start(from, arena, model, diagnostics)) return false;
     if (!rt_model_config_apply_spec(&model->config, model->has_start, spec, diagnostics))
         return false;
-    if (!rt_spec_resolve_labels(spec, model->has_start ? &model->config : NULL, arena,
-                                &model->config.labels, &model->config.label_count, diagnostics) ||
+    const char *const *labels;
+    int64_t label_count;
+    if (!rt_spec_resolve_labels(spec, model->has_start ? &model->config : NULL, arena, &labels,
+                                &label_count, diagnostics) ||
         !resolve_vocabulary(spec, arena, model, diagnostics))
         return false;
+    model->config.labels = labels;
+    model->config.label_count = label_count;
     model->config.is_regression = is_regression(spec);
     return rt_model_config_check(&model->config, model->location, diagnostics) == RT_OK;
 }

@@ -21,6 +21,7 @@ rt_status session_open(rt_module *module, uint32_t threads, session **opened, rt
     retort_compiler_options_init(&compiler);
     retort_instance_options_init(&instance);
     instance.workers = threads;
+    instance.skips_checksum = true; /* compiled in this moment, from these files */
     rt_status status = retort_compile(module, &compiler, &s->compilation, error);
     if (status == RT_OK) status = retort_compilation_load(s->compilation, &s->program, error);
     if (status == RT_OK)
