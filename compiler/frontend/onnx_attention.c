@@ -51,6 +51,12 @@ static rt_value repeat_heads(onnx_call *call, rt_value x, rt_dim heads) {
     return onnx_reshape(call, x, flat, 4);
 }
 
+/* 16-bit operands are multiplied and weighed in f32; the result is rounded once. */
+static rt_value widened(onnx_call *call, rt_value x) {
+    rt_dtype dtype = onnx_type(call, x).dtype;
+    return dtype == RT_F16 || dtype == RT_BF16 ? onnx_cast(call, x, RT_F32) : x;
+}
+
 static bool read_attention(onnx_call *call, attention *a) {
     *a = (attention){.call = call};
     if (!onnx_needs(call, 3)) return false;
@@ -195,20 +201,21 @@ void import_attention(onnx_call *call) {
         }
         scale = 1 / sqrt((double)size);
     }
-    rt_value scores = rt_build_matmul(call->b, a.q, a.k, false, true);
+    rt_value scores = rt_build_matmul(call->b, widened(call, a.q), widened(call, a.k), false, true);
     scores = rt_build_scale(call->b, scores, scale);
-    if (mode == 0) onnx_set(call, 3, scores);
+    if (mode == 0) onnx_set(call, 3, onnx_cast(call, scores, q.dtype));
     if (softcap != 0) {
         rt_value bounded = rt_build_tanh(call->b, rt_build_scale(call->b, scores, 1 / softcap));
         scores = rt_build_scale(call->b, bounded, softcap);
     }
-    if (mode == 1) onnx_set(call, 3, scores);
-    rt_value bias = attention_bias(&a, q.dtype);
+    if (mode == 1) onnx_set(call, 3, onnx_cast(call, scores, q.dtype));
+    rt_value bias = attention_bias(&a, onnx_type(call, scores).dtype);
     if (rt_value_is(bias)) scores = rt_build_add(call->b, scores, bias);
-    if (mode == 2) onnx_set(call, 3, scores);
+    if (mode == 2) onnx_set(call, 3, onnx_cast(call, scores, q.dtype));
     rt_value weights = masked_softmax(&a, scores, rt_value_is(bias));
-    if (mode == 3) onnx_set(call, 3, weights);
-    rt_value y = rt_build_matmul(call->b, weights, a.v, false, false);
+    if (mode == 3) onnx_set(call, 3, onnx_cast(call, weights, q.dtype));
+    rt_value y = rt_build_matmul(call->b, weights, widened(call, a.v), false, false);
+    y = onnx_cast(call, y, q.dtype);
     if (a.is_flat && rt_value_is(y)) {
         rt_dim dims[3] = {a.batch, a.queries,
                           rt_dim_multiply(call->dims, a.heads, onnx_type(call, a.v).dims[3])};

@@ -131,6 +131,16 @@ void import_mod(onnx_call *call) {
     if (onnx_needs(call, 2)) onnx_set(call, 0, rt_build(call->b, RT_OP_mod, operands, 2, &attr));
 }
 
+/* x where it is not within rounding of an integer, else that integer: what is cast to an integer
+ * type must not fall below an exact power. */
+static rt_value near_integer(onnx_call *call, rt_value x) {
+    rt_value whole = rt_build_round(call->b, x);
+    rt_value distance = rt_build_abs(call->b, rt_build_sub(call->b, x, whole));
+    rt_value limit = rt_build_scale(call->b, rt_build_abs(call->b, whole), 1e-12);
+    rt_value is_near = rt_build_less_equal(call->b, distance, limit);
+    return rt_build_select(call->b, is_near, whole, x);
+}
+
 /* The result has the base's type; a floating exponent of an integer base computes in f64. */
 void import_pow(onnx_call *call) {
     rt_value x = onnx_input(call, 0), y = second_operand(call);
@@ -139,7 +149,7 @@ void import_pow(onnx_call *call) {
     if (!rt_dtype_is_float(base) && rt_dtype_is_float(exponent)) {
         rt_value power =
             rt_build_pow(call->b, onnx_cast(call, x, RT_F64), onnx_cast(call, y, RT_F64));
-        onnx_set(call, 0, onnx_cast(call, power, base));
+        onnx_set(call, 0, onnx_cast(call, near_integer(call, power), base));
         return;
     }
     onnx_set(call, 0, rt_build_pow(call->b, x, onnx_cast(call, y, base)));
