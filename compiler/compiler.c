@@ -11,6 +11,10 @@
 #include "compiler/schedule/schedule.h"
 #include "compiler/sources.h"
 
+/* Additions, say, below which waking the workers costs more than they save: some ten
+ * microseconds. */
+enum { LEAST_SHARED_WORK = 1 << 18 };
+
 struct retort_compilation {
     rt_arena arena; /* of texts */
     rt_target target;
@@ -91,7 +95,9 @@ static rt_status compile_into(retort_compilation *c, rt_module *module,
                             .schedule_count = rt_module_graph_count(module),
                             .target = &c->target,
                             .name = options->name ? options->name : "program",
-                            .settings = options->settings};
+                            .settings = options->settings,
+                            .least_shared_work =
+                                options->shares_small_work ? 0 : LEAST_SHARED_WORK};
     rt_lowering_counts counts;
     rt_schedule *schedules;
     RT_TRY(rt_target_find(options->target, &c->target, &c->arena, error));

@@ -36,6 +36,7 @@ typedef struct retort_compiler_options {
     const char *target;     /* a name of compiler/target; NULL: this machine */
     const char *settings;   /* JSON of runtime/settings.def for a training program, or NULL */
     bool is_self_contained; /* external tensors become part of the executable */
+    bool shares_small_work; /* workers share kernels that are too small to gain by it (tests) */
     bool keeps_assembly;    /* see retort_compilation_text */
 } retort_compiler_options;
 

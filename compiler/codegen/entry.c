@@ -8,10 +8,6 @@
 #include "runtime/abi.h"
 #include "runtime/base/check.h"
 
-/* Units of work (about one vector operation's element each) below which waking the workers costs
- * more than they save: some ten microseconds. */
-enum { LEAST_SHARED_WORK = 1 << 18 };
-
 static LLVMTypeRef trace_type(const rt_emitter *e) {
     LLVMTypeRef types[] = {e->pointer, e->i32, e->i32};
     return LLVMFunctionType(e->none, types, 3, false);
@@ -47,7 +43,7 @@ void rt_emit_launch(rt_lower_state *state) {
     for (unsigned i = 0; i < 8; ++i) a[i] = LLVMGetParam(launch, i);
     emit_trace(e, a[0], a[7], 0);
     LLVMValueRef has_work = LLVMBuildICmp(e->builder, LLVMIntSGT, a[4], zero, "");
-    LLVMValueRef limit = rt_emit_i64(e, LEAST_SHARED_WORK);
+    LLVMValueRef limit = rt_emit_i64(e, state->lowering->least_shared_work);
     LLVMValueRef is_small = LLVMBuildICmp(e->builder, LLVMIntSLT, a[6], limit, "");
     LLVMValueRef is_alone = LLVMBuildAnd(e->builder, has_work, is_small, "");
     rt_branch alone = rt_emit_if_begin(e, is_alone, "alone");

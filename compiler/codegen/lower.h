@@ -20,6 +20,7 @@ typedef struct rt_lowering {
     const uint64_t *checksums;
     /* Where not NULL: the bytes of parameter p's source are at this symbol, by parameter. */
     const char *const *embedded;
+    int64_t least_shared_work; /* calls of kernels with less work run on the calling thread */
     const char *debug_file; /* name of the schedule's text in debug information; NULL: none */
 } rt_lowering;
 

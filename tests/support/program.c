@@ -26,6 +26,7 @@ bool test_program_begin_for(test_program *p, rt_module *module, uint64_t seed, c
     }
     retort_compiler_options_init(&options);
     options.target = target;
+    options.shares_small_work = true;
     options.keeps_assembly = getenv("RETORT_TEST_ASSEMBLY") != NULL;
     if (retort_compile(module, &options, &p->compilation, &error) != RT_OK ||
         retort_compilation_load(p->compilation, &p->program, &error) != RT_OK)
