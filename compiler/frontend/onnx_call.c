@@ -254,3 +254,15 @@ bool onnx_dtype(onnx_call *call, int64_t type, rt_dtype *dtype) {
               type > 0 && type < INT32_MAX ? rt_onnx_type_text((int32_t)type) : "unknown");
     return false;
 }
+
+/* (x - low) mod 16 + low, low being -8 or 0. */
+rt_value onnx_wrap_narrow(onnx_call *call, rt_value x, int32_t narrow) {
+    bool is_signed = narrow == RT_ONNX_INT4;
+    rt_attr attr = {.integer = false};
+    rt_value wide = onnx_cast(call, x, RT_I32);
+    rt_value low = rt_build_scalar_int(call->b, RT_I32, is_signed ? -8 : 0);
+    rt_value from_low = rt_build_sub(call->b, wide, low);
+    rt_value sixteen = rt_build_scalar_int(call->b, RT_I32, 16);
+    rt_value rest = rt_build(call->b, RT_OP_mod, (rt_value[]){from_low, sixteen}, 2, &attr);
+    return onnx_cast(call, rt_build_add(call->b, rest, low), is_signed ? RT_I8 : RT_U8);
+}

@@ -24,6 +24,10 @@ typedef struct onnx_call {
     size_t input_count, output_count;
     const rt_value *inputs; /* RT_NO_VALUE where left out */
     rt_value *outputs;
+    /* 4-bit integers take a byte in the graph: which inputs and outputs are RT_ONNX_INT4 or
+     * RT_ONNX_UINT4, for the few rules to which that makes a difference; else 0. */
+    const int32_t *input_narrow;
+    int32_t *output_narrow;
     rt_known_dims *known;
     const struct onnx_scope *scope;
     struct onnx_importer *importer;
@@ -105,6 +109,8 @@ rt_value onnx_reduce(onnx_call *call, rt_op op, rt_value x, int axis);
 rt_value onnx_mean(onnx_call *call, rt_value x, int axis);
 /* The element type that an ONNX type stands for; diagnoses where there is none. */
 bool onnx_dtype(onnx_call *call, int64_t type, rt_dtype *dtype);
+/* x as a 4-bit integer of `narrow`, wrapped to its width, in the byte that stands for it. */
+rt_value onnx_wrap_narrow(onnx_call *call, rt_value x, int32_t narrow);
 /* A tensor's values as a constant, or as a parameter where they are large. */
 rt_value onnx_tensor_value(onnx_call *call, const rt_onnx_tensor *tensor, const char *name);
 

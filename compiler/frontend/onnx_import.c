@@ -37,12 +37,24 @@ static bool has_failed(const onnx_importer *importer) {
 
 /* ---- names */
 
-static bool define(onnx_importer *importer, onnx_scope *scope, const char *name, rt_value value,
-                   const rt_onnx_tensor *tensor) {
-    onnx_entry *entry = RT_NEW(&importer->scratch, onnx_entry);
-    if (!entry) return false;
-    *entry = (onnx_entry){value, tensor};
-    return rt_name_table_set(&scope->entries, &importer->scratch, name, entry);
+static int32_t narrow_type(int32_t type) {
+    return type == RT_ONNX_INT4 || type == RT_ONNX_UINT4 ? type : 0;
+}
+
+static bool define(onnx_importer *importer, onnx_scope *scope, const char *name,
+                   onnx_entry described) {
+    onnx_entry *entry = rt_arena_copy(&importer->scratch, &described, sizeof described);
+    return entry && rt_name_table_set(&scope->entries, &importer->scratch, name, entry);
+}
+
+static bool define_initializers(onnx_importer *importer, onnx_scope *scope,
+                                const rt_onnx_graph *graph) {
+    for (size_t i = 0; i < graph->initializer_count; ++i) {
+        const rt_onnx_tensor *tensor = &graph->initializers[i];
+        onnx_entry entry = {RT_NO_VALUE, tensor, narrow_type(tensor->type)};
+        if (!define(importer, scope, tensor->name, entry)) return false;
+    }
+    return true;
 }
 
 static onnx_entry *find_entry(const onnx_scope *scope, const char *name) {
@@ -61,7 +73,7 @@ static bool is_weight_name(const char *name) {
 
 /* Single numbers are constants unless named as a layer's member: they are epsilons and scales. */
 static bool is_parameter(const rt_onnx_tensor *tensor, rt_dtype dtype, bool is_initializer) {
-    if (tensor->storage != RT_ONNX_VALUES) return false;
+    if (tensor->storage != RT_ONNX_VALUES || narrow_type(tensor->type)) return false;
     if (tensor->size_bytes > MAX_COPIED_BYTES) return true;
     if (!is_initializer || !rt_dtype_is_float(dtype) || tensor->rank < 1) return false;
     return tensor->count > 1 || (tensor->count == 1 && is_weight_name(tensor->name));
@@ -225,10 +237,7 @@ static rt_value build_known_input(onnx_importer *importer, const rt_tensor *tens
 
 static bool import_inputs(onnx_importer *importer, onnx_scope *scope) {
     const rt_onnx_graph *graph = &importer->model->graph;
-    for (size_t i = 0; i < graph->initializer_count; ++i) {
-        const rt_onnx_tensor *tensor = &graph->initializers[i];
-        if (!define(importer, scope, tensor->name, RT_NO_VALUE, tensor)) return false;
-    }
+    if (!define_initializers(importer, scope, graph)) return false;
     for (size_t i = 0; i < graph->input_count; ++i) {
         const rt_onnx_value *input = &graph->inputs[i];
         rt_type type;
@@ -246,7 +255,8 @@ static bool import_inputs(onnx_importer *importer, onnx_scope *scope) {
             if (!input_type(importer, input, &type)) continue;
             value = rt_build_input(&importer->b, input->name, type);
         }
-        if (!define(importer, scope, input->name, value, NULL)) return false;
+        onnx_entry entry = {value, NULL, narrow_type(input->type)};
+        if (!define(importer, scope, input->name, entry)) return false;
     }
     return !has_failed(importer);
 }
@@ -264,15 +274,33 @@ static const char *node_name(onnx_importer *importer, const onnx_scope *scope,
     return rt_arena_format(&importer->scratch, "%s%s", scope->path, name);
 }
 
+/* The values of one node while it is imported. */
+typedef struct node_values {
+    rt_value *inputs, *outputs;
+    int32_t *input_narrow, *output_narrow;
+} node_values;
+
+static bool make_values(onnx_importer *importer, const rt_onnx_node *node, node_values *values) {
+    rt_arena *arena = &importer->scratch;
+    values->inputs = RT_NEW_ARRAY(arena, rt_value, node->input_count);
+    values->outputs = RT_NEW_ARRAY(arena, rt_value, node->output_count);
+    values->input_narrow = RT_NEW_ARRAY(arena, int32_t, node->input_count);
+    values->output_narrow = RT_NEW_ARRAY(arena, int32_t, node->output_count);
+    if (rt_arena_failed(arena)) return false;
+    for (size_t i = 0; i < node->output_count; ++i) values->outputs[i] = RT_NO_VALUE;
+    return true;
+}
+
 static bool read_inputs(onnx_importer *importer, const onnx_scope *scope, const rt_onnx_node *node,
-                        rt_value *inputs) {
+                        node_values *values) {
     rt_location location = importer->b.location;
     for (size_t i = 0; i < node->input_count; ++i) {
-        inputs[i] = RT_NO_VALUE;
+        values->inputs[i] = RT_NO_VALUE;
         if (!node->inputs[i][0]) continue;
         onnx_entry *entry = find_entry(scope, node->inputs[i]);
         if (!entry) return fail(importer, node->inputs[i], "nothing defines this value");
-        inputs[i] = read_entry(importer, scope, entry);
+        values->inputs[i] = read_entry(importer, scope, entry);
+        values->input_narrow[i] = entry->narrow;
         /* What stays without a value was an optional input that a function's caller left out. */
         if (has_failed(importer)) return false;
     }
@@ -281,23 +309,24 @@ static bool read_inputs(onnx_importer *importer, const onnx_scope *scope, const 
 }
 
 static bool define_outputs(onnx_importer *importer, onnx_scope *scope, const rt_onnx_node *node,
-                           const rt_value *outputs, const char *name) {
+                           const node_values *values, const char *name) {
     if (has_failed(importer)) return false;
     for (size_t i = 0; i < node->output_count; ++i) {
         if (!node->outputs[i][0]) continue;
-        if (!rt_value_is(outputs[i])) {
+        if (!rt_value_is(values->outputs[i])) {
             char text[200];
             snprintf(text, sizeof text, "%.80s: output %zu is not supported", node->op_type, i);
             return fail(importer, name, text);
         }
-        if (!define(importer, scope, node->outputs[i], outputs[i], NULL)) return false;
+        onnx_entry entry = {values->outputs[i], NULL, values->output_narrow[i]};
+        if (!define(importer, scope, node->outputs[i], entry)) return false;
     }
     return true;
 }
 
 static bool import_function(onnx_importer *importer, const onnx_scope *scope,
                             const rt_onnx_node *node, const rt_onnx_function *function,
-                            const rt_value *inputs, rt_value *outputs) {
+                            node_values *values) {
     const char *path = rt_arena_format(&importer->scratch, "%s/", node_name(importer, scope, node));
     onnx_scope inner = {.opsets = function->opsets,
                         .opset_count = function->opset_count,
@@ -310,32 +339,34 @@ static bool import_function(onnx_importer *importer, const onnx_scope *scope,
         return fail(importer, node->name, "functions call each other more than 64 deep");
     }
     for (size_t i = 0; i < function->input_count; ++i) {
-        rt_value value = i < node->input_count ? inputs[i] : RT_NO_VALUE;
-        if (!define(importer, &inner, function->inputs[i], value, NULL)) return false;
+        onnx_entry entry = {RT_NO_VALUE, NULL, 0};
+        if (i < node->input_count) {
+            entry = (onnx_entry){values->inputs[i], NULL, values->input_narrow[i]};
+        }
+        if (!define(importer, &inner, function->inputs[i], entry)) return false;
     }
     if (!import_nodes(importer, &inner, function->nodes, function->node_count)) return false;
     for (size_t i = 0; i < node->output_count && i < function->output_count; ++i) {
         onnx_entry *entry = find_entry(&inner, function->outputs[i]);
-        outputs[i] = entry ? read_entry(importer, &inner, entry) : RT_NO_VALUE;
+        values->outputs[i] = entry ? read_entry(importer, &inner, entry) : RT_NO_VALUE;
+        values->output_narrow[i] = entry ? entry->narrow : 0;
     }
     return true;
 }
 
 static bool import_node(onnx_importer *importer, onnx_scope *scope, const rt_onnx_node *node) {
-    rt_value *inputs = RT_NEW_ARRAY(&importer->scratch, rt_value, node->input_count);
-    rt_value *outputs = RT_NEW_ARRAY(&importer->scratch, rt_value, node->output_count);
+    node_values values;
     const char *name = node_name(importer, scope, node);
-    if (!inputs || !outputs || !name) return false;
-    for (size_t i = 0; i < node->output_count; ++i) outputs[i] = RT_NO_VALUE;
+    if (!name || !make_values(importer, node, &values)) return false;
     if (++importer->node_count > MAX_NODES) {
         return fail(importer, name, "the model's functions expand to more than 500,000 nodes");
     }
     importer->b.location = location_of(importer, name);
-    if (!read_inputs(importer, scope, node, inputs)) return false;
+    if (!read_inputs(importer, scope, node, &values)) return false;
     const rt_onnx_function *function = onnx_find_function(importer->model, node);
     if (function) {
-        return import_function(importer, scope, node, function, inputs, outputs) &&
-               define_outputs(importer, scope, node, outputs, name);
+        return import_function(importer, scope, node, function, &values) &&
+               define_outputs(importer, scope, node, &values, name);
     }
     int least;
     onnx_call call = {.b = &importer->b,
@@ -344,8 +375,10 @@ static bool import_node(onnx_importer *importer, onnx_scope *scope, const rt_onn
                       .node = node,
                       .input_count = node->input_count,
                       .output_count = node->output_count,
-                      .inputs = inputs,
-                      .outputs = outputs,
+                      .inputs = values.inputs,
+                      .outputs = values.outputs,
+                      .input_narrow = values.input_narrow,
+                      .output_narrow = values.output_narrow,
                       .known = &importer->known,
                       .scope = scope,
                       .importer = importer};
@@ -353,7 +386,7 @@ static bool import_node(onnx_importer *importer, onnx_scope *scope, const rt_onn
     onnx_rule rule = onnx_find_rule(node->domain, node->op_type, call.version, &least);
     if (RT_NEVER(!rule)) return fail(importer, name, "no rule for this operator");
     rule(&call);
-    return define_outputs(importer, scope, node, outputs, name);
+    return define_outputs(importer, scope, node, &values, name);
 }
 
 static bool import_nodes(onnx_importer *importer, onnx_scope *scope, const rt_onnx_node *nodes,
@@ -375,12 +408,10 @@ bool onnx_import_subgraph(onnx_call *call, const rt_onnx_graph *graph, const rt_
     if (inner.depth > MAX_SCOPES) {
         return fail(importer, call->node->name, "subgraphs nested more than 64 deep");
     }
-    for (size_t i = 0; i < graph->initializer_count; ++i) {
-        const rt_onnx_tensor *tensor = &graph->initializers[i];
-        if (!define(importer, &inner, tensor->name, RT_NO_VALUE, tensor)) return false;
-    }
+    if (!define_initializers(importer, &inner, graph)) return false;
     for (size_t i = 0; i < graph->input_count && i < argument_count; ++i) {
-        if (!define(importer, &inner, graph->inputs[i].name, arguments[i], NULL)) return false;
+        onnx_entry entry = {arguments[i], NULL, 0};
+        if (!define(importer, &inner, graph->inputs[i].name, entry)) return false;
     }
     if (!import_nodes(importer, &inner, graph->nodes, graph->node_count)) return false;
     for (size_t i = 0; i < graph->output_count; ++i) {

@@ -22,6 +22,7 @@ bool onnx_recover_names(const rt_onnx_graph *graph, rt_arena *arena, rt_name_tab
 typedef struct onnx_entry {
     rt_value value;
     const rt_onnx_tensor *tensor;
+    int32_t narrow; /* RT_ONNX_INT4 or RT_ONNX_UINT4 where the value is of that type; else 0 */
 } onnx_entry;
 
 typedef struct onnx_scope {

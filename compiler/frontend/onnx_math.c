@@ -205,16 +205,26 @@ void import_clip(onnx_call *call) {
 
 /* ---- element types */
 
+static bool is_narrow(int64_t type) {
+    return type == RT_ONNX_INT4 || type == RT_ONNX_UINT4;
+}
+
+static void cast_to(onnx_call *call, rt_dtype dtype, int32_t narrow) {
+    rt_value x = onnx_input(call, 0);
+    onnx_set(call, 0, narrow ? onnx_wrap_narrow(call, x, narrow) : onnx_cast(call, x, dtype));
+    if (call->output_count) call->output_narrow[0] = narrow;
+}
+
 void import_cast(onnx_call *call) {
     rt_dtype dtype;
-    if (!onnx_dtype(call, onnx_int(call, "to", 0), &dtype)) return;
-    onnx_set(call, 0, onnx_cast(call, onnx_input(call, 0), dtype));
+    int64_t type = onnx_int(call, "to", 0);
+    if (!onnx_dtype(call, type, &dtype)) return;
+    cast_to(call, dtype, is_narrow(type) ? (int32_t)type : 0);
 }
 
 void import_cast_like(onnx_call *call) {
     if (!onnx_needs(call, 2)) return;
-    rt_dtype dtype = onnx_type(call, onnx_input(call, 1)).dtype;
-    onnx_set(call, 0, onnx_cast(call, onnx_input(call, 0), dtype));
+    cast_to(call, onnx_type(call, onnx_input(call, 1)).dtype, call->input_narrow[1]);
 }
 
 /* ---- running sums */

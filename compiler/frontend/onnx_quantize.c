@@ -36,8 +36,8 @@ static rt_value spread(onnx_call *call, rt_value scale, rt_type x) {
                : spread_out;
 }
 
-static bool integer_limits(rt_dtype dtype, double *low, double *high) {
-    int bits = 8 * (int)rt_dtype_bytes(dtype);
+static bool integer_limits(rt_dtype dtype, bool is_narrow, double *low, double *high) {
+    int bits = is_narrow ? 4 : 8 * (int)rt_dtype_bytes(dtype);
     if (!rt_dtype_is_integer(dtype) || bits > 16) return false;
     *low = rt_dtype_is_signed(dtype) ? -ldexp(1, bits - 1) : 0;
     *high = rt_dtype_is_signed(dtype) ? ldexp(1, bits - 1) - 1 : ldexp(1, bits) - 1;
@@ -45,9 +45,10 @@ static bool integer_limits(rt_dtype dtype, double *low, double *high) {
 }
 
 /* saturate(round(x) + zero) as `dtype`; x in a floating type. */
-static rt_value quantized(onnx_call *call, rt_value x, rt_value zero, rt_dtype dtype) {
+static rt_value quantized(onnx_call *call, rt_value x, rt_value zero, rt_dtype dtype,
+                          bool is_narrow) {
     double low, high;
-    if (!integer_limits(dtype, &low, &high)) {
+    if (!integer_limits(dtype, is_narrow, &low, &high)) {
         onnx_fail(call, "quantising to %s is not supported", rt_dtype_text(dtype));
         return RT_NO_VALUE;
     }
@@ -66,12 +67,17 @@ void import_quantize_linear(onnx_call *call) {
     if (!onnx_needs(call, 2)) return;
     int64_t asked = onnx_int(call, "output_dtype", 0);
     if (asked && !onnx_dtype(call, asked, &dtype)) return;
-    if (rt_value_is(zero)) dtype = onnx_type(call, zero).dtype;
+    int32_t narrow = asked == RT_ONNX_INT4 || asked == RT_ONNX_UINT4 ? (int32_t)asked : 0;
+    if (rt_value_is(zero)) {
+        dtype = onnx_type(call, zero).dtype;
+        narrow = call->input_narrow[2];
+    }
     rt_type type = onnx_type(call, x);
     /* Divided in the wider of both types, so that f16 scales do not round the quotient. */
     rt_value scale = onnx_cast(call, spread(call, onnx_input(call, 1), type), RT_F32);
     rt_value quotient = rt_build_div(call->b, onnx_cast(call, x, RT_F32), scale);
-    onnx_set(call, 0, quantized(call, quotient, spread(call, zero, type), dtype));
+    onnx_set(call, 0, quantized(call, quotient, spread(call, zero, type), dtype, narrow != 0));
+    if (call->output_count) call->output_narrow[0] = narrow;
 }
 
 /* (x - zero) * scale */
@@ -106,8 +112,8 @@ void import_dynamic_quantize_linear(onnx_call *call) {
     low = rt_build_minimum(b, low, nothing);
     rt_value scale = rt_build_div(b, rt_build_sub(b, high, low), onnx_scalar_like(call, x, 255));
     rt_value zero =
-        quantized(call, rt_build_div(b, rt_build_neg(b, low), scale), RT_NO_VALUE, RT_U8);
-    onnx_set(call, 0, quantized(call, rt_build_div(b, x, scale), zero, RT_U8));
+        quantized(call, rt_build_div(b, rt_build_neg(b, low), scale), RT_NO_VALUE, RT_U8, false);
+    onnx_set(call, 0, quantized(call, rt_build_div(b, x, scale), zero, RT_U8, false));
     onnx_set(call, 1, scale);
     onnx_set(call, 2, zero);
 }
@@ -140,5 +146,5 @@ void import_qlinear_matmul(onnx_call *call) {
         rt_build_div(b, rt_build_mul(b, left, right), onnx_cast(call, onnx_input(call, 6), RT_F32));
     rt_value y = rt_build_mul(b, onnx_cast(call, product, RT_F32), scale);
     rt_value zero = onnx_input(call, 7);
-    onnx_set(call, 0, quantized(call, y, zero, onnx_type(call, zero).dtype));
+    onnx_set(call, 0, quantized(call, y, zero, onnx_type(call, zero).dtype, false));
 }

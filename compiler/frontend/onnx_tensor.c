@@ -192,10 +192,11 @@ rt_status rt_onnx_tensor_locate(rt_onnx_tensor *tensor, uint64_t offset, uint64_
         place_values(tensor, &found.raw);
         return RT_OK;
     }
-    /* How types without an rt_dtype are spread over a field is of no use here. */
-    if (row->dtype != RT_NONE && found.typed_count != tensor->count) {
-        return fail_size(tensor, what, "values", (uint64_t)found.typed_count,
-                         (uint64_t)tensor->count, error);
+    /* How types without an rt_dtype are spread over a field is of no use here; 4-bit integers go
+     * by twos. */
+    uint64_t needed = row->bits == 4 ? rt_onnx_tensor_raw_bytes(tensor) : (uint64_t)tensor->count;
+    if (row->dtype != RT_NONE && (uint64_t)found.typed_count != needed) {
+        return fail_size(tensor, what, "values", (uint64_t)found.typed_count, needed, error);
     }
     if (found.typed_chunks == 1 && fixed_size(found.typed.number)) {
         place_values(tensor, &found.typed);
@@ -215,6 +216,27 @@ static void store(rt_dtype dtype, uint64_t bits, uint8_t *values, int64_t index)
     memcpy(values + (size_t)index * size, &bits, size);
 }
 
+/* The 4-bit integers of one byte, the first in its low half. */
+static void store_halves(const rt_onnx_tensor *tensor, uint8_t byte, uint8_t *values,
+                         int64_t index) {
+    for (int half = 0; half < 2 && index + half < tensor->count; ++half) {
+        uint8_t bits = (uint8_t)(byte >> (4 * half) & 15);
+        bool is_negative = tensor->type == RT_ONNX_INT4 && bits >= 8;
+        values[index + half] = is_negative ? (uint8_t)(bits | 0xf0) : bits;
+    }
+}
+
+/* Writes one entry of a field and returns the next index. */
+static int64_t store_entry(const rt_onnx_tensor *tensor, rt_dtype dtype, uint64_t bits,
+                           uint8_t *values, int64_t index) {
+    if (rt_onnx_type_bits(tensor->type) == 4) {
+        store_halves(tensor, (uint8_t)bits, values, index);
+        return index + 2;
+    }
+    store(dtype, bits, values, index);
+    return index + 1;
+}
+
 static void decode_fields(const rt_onnx_tensor *tensor, rt_dtype dtype, uint8_t *values) {
     const uint8_t *begin = tensor->file->data + tensor->offset;
     rt_wire_cursor cursor = {begin, begin + tensor->size_bytes, NULL};
@@ -224,7 +246,7 @@ static void decode_fields(const rt_onnx_tensor *tensor, rt_dtype dtype, uint8_t 
         if (!is_value_field(field.number) || field.number == RAW_DATA) continue;
         size_t fixed = fixed_size(field.number);
         if (field.type != RT_WIRE_BYTES) {
-            store(dtype, field.value, values, index++);
+            index = store_entry(tensor, dtype, field.value, values, index);
             continue;
         }
         const uint8_t *at = field.bytes, *end = at + field.size;
@@ -236,7 +258,7 @@ static void decode_fields(const rt_onnx_tensor *tensor, rt_dtype dtype, uint8_t 
             } else if (!rt_wire_varint(&at, end, &bits)) {
                 break;
             }
-            store(dtype, bits, values, index++);
+            index = store_entry(tensor, dtype, bits, values, index);
         }
     }
 }
@@ -249,7 +271,11 @@ rt_status rt_onnx_tensor_values(const rt_onnx_tensor *tensor, void *values) {
         return RT_OK;
     }
     const uint8_t *source = tensor->file->data + tensor->offset;
-    if (dtype == RT_BOOL) {
+    if (rt_onnx_type_bits(tensor->type) == 4) {
+        for (int64_t i = 0; i < tensor->count; i += 2) {
+            store_halves(tensor, source[i / 2], values, i);
+        }
+    } else if (dtype == RT_BOOL) {
         for (int64_t i = 0; i < tensor->count; ++i) ((uint8_t *)values)[i] = source[i] != 0;
     } else if (tensor->size_bytes) {
         memcpy(values, source, tensor->size_bytes);

@@ -59,6 +59,10 @@ static rt_status make_tensor(writing *w, const rt_onnx_tensor *tensor, Onnx__Ten
         message->raw_data.data = (uint8_t *)tensor->file->data + tensor->offset;
         return RT_OK;
     }
+    if (rt_onnx_type_bits(tensor->type) < 8) {
+        return rt_fail(w->error, RT_UNSUPPORTED, "tensor '%s' of type %s cannot be written",
+                       tensor->name, rt_onnx_type_text(tensor->type));
+    }
     /* Values in typed fields are small in practice: decoded once. */
     message->raw_data.len = rt_onnx_tensor_raw_bytes(tensor);
     message->raw_data.data = rt_arena_allocate(&w->arena, message->raw_data.len);

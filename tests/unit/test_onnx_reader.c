@@ -334,6 +334,32 @@ static void test_typed_fields(void) {
     rt_onnx_close(&source);
 }
 
+/* 4-bit integers, two to a byte, the first in its low half; a byte each once read. */
+static void test_four_bits(void) {
+    static const int8_t wanted[] = {1, -1, -8};
+    for (int field = 5; field <= 9; field += 4) { /* int32_data, raw_data */
+        rt_onnx_source source;
+        message tensor = make_tensor(3, RT_ONNX_INT4);
+        if (field == 5) {
+            message packed = {0};
+            put_varint(&packed, 0xf1);
+            put_varint(&packed, 0x08);
+            put_bytes(&tensor, 5, packed.bytes, packed.size);
+        } else {
+            put_bytes(&tensor, 9, "\xf1\x08", 2);
+        }
+        CU_ASSERT_EQUAL_FATAL(rt_onnx_read_tensor(tensor.bytes, tensor.size, "t", &source, NULL),
+                              RT_OK);
+        int8_t got[3];
+        CU_ASSERT_EQUAL(rt_onnx_tensor_values(source.tensor, got), RT_OK);
+        CU_ASSERT_EQUAL(memcmp(got, wanted, sizeof got), 0);
+        rt_onnx_close(&source);
+    }
+    message tensor = make_tensor(3, RT_ONNX_INT4);
+    put_bytes(&tensor, 9, "\xf1", 1);
+    expect_tensor_refused(&tensor, "holds 1 bytes where its shape and type int4 need 2");
+}
+
 /* The test's folder by its real path, and a model in it whose tensor 'w' is external. */
 static char model_path[PATH_MAX];
 
@@ -480,5 +506,5 @@ static void test_not_a_model(void) {
 
 TEST_MAIN("onnx_reader", TEST(test_small_model), TEST(test_truncations), TEST(test_changed_bytes),
           TEST(test_nested_messages), TEST(test_many_empty_messages), TEST(test_bad_tensors),
-          TEST(test_typed_fields), TEST(test_external_data), TEST(test_names),
+          TEST(test_typed_fields), TEST(test_four_bits), TEST(test_external_data), TEST(test_names),
           TEST(test_subgraph_sees_outer_names), TEST(test_not_a_model))
