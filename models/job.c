@@ -144,14 +144,11 @@ static void read_metric(rt_job_reader *r) {
                                              : "accuracy";
 }
 
-rt_status rt_job_read(rt_spec *spec, const rt_job_options *options, rt_job *job,
-                      rt_diagnostics *diagnostics) {
+rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_arena *arena,
+                      rt_job *job, rt_diagnostics *diagnostics) {
     size_t errors = diagnostics->error_count;
-    rt_job_reader r = {.job = job,
-                       .spec = spec,
-                       .options = options,
-                       .diagnostics = diagnostics,
-                       .arena = rt_spec_arena(spec)};
+    rt_job_reader r = {
+        .job = job, .spec = spec, .options = options, .diagnostics = diagnostics, .arena = arena};
     *job = (rt_job){.spec = spec};
     job->has_teacher = rt_spec_has_section(spec, RT_SPEC_SECTION_teacher);
     job->is_regression = rt_spec_is_regression(spec);
@@ -171,33 +168,41 @@ rt_status rt_job_read(rt_spec *spec, const rt_job_options *options, rt_job *job,
 
 /* ---- building */
 
-static rt_status build_model(const rt_job *job, const rt_job_model *model, rt_module *module,
-                             bool is_student) {
-    const char *prefix = is_student ? "" : "teacher/";
-    rt_build_options build = {.graph_name = is_student ? "student" : "teacher",
-                              .parameter_prefix = prefix,
-                              .outputs = RT_OUTPUT_LOGITS,
-                              .is_training = is_student,
-                              .is_trainable = is_student,
-                              .has_key_mask = job->has_key_mask};
+static rt_status build_model(const rt_job_model *model, rt_module *module,
+                             const rt_build_options *build) {
     rt_diagnostics *diagnostics = rt_module_diagnostics(module);
-    if (!rt_model_build(module, &model->config, &build)) {
+    if (!rt_model_build(module, &model->config, build)) {
         rt_status status = rt_module_status(module);
         return status == RT_OK ? RT_OUT_OF_MEMORY : status;
     }
     if (model->origin != RT_ORIGIN_SAVED) return RT_OK;
-    rt_load_options load = {.parameter_prefix = prefix,
-                            .parts = RT_PART_HEAD,
-                            .needs_head = !is_student,
+    rt_load_options load = {.parameter_prefix = build->parameter_prefix,
+                            .parts = rt_model_parts_of_outputs(build->outputs),
+                            .needs_head = *build->parameter_prefix != 0,
                             .location = model->location};
     return rt_model_load_sources(module, &model->config, model->files.weights, &load, diagnostics);
 }
 
+rt_status rt_job_build_student(const rt_job *job, rt_module *module, const char *graph_name,
+                               unsigned outputs, bool is_training) {
+    rt_build_options build = {.graph_name = graph_name,
+                              .parameter_prefix = "",
+                              .outputs = outputs,
+                              .is_training = is_training,
+                              .is_trainable = is_training,
+                              .has_key_mask = job->has_key_mask};
+    return build_model(&job->student, module, &build);
+}
+
 rt_status rt_job_build(const rt_job *job, rt_module *module) {
     const rt_spec_value *layers = rt_spec_get(job->spec, RT_SPEC_model_layers_from);
-    RT_TRY(build_model(job, &job->student, module, true));
+    rt_build_options teacher = {.graph_name = "teacher",
+                                .parameter_prefix = "teacher/",
+                                .outputs = RT_OUTPUT_LOGITS,
+                                .has_key_mask = job->has_key_mask};
+    RT_TRY(rt_job_build_student(job, module, "student", RT_OUTPUT_LOGITS, true));
     if (job->has_teacher && job->teacher.has_config)
-        RT_TRY(build_model(job, &job->teacher, module, false));
+        RT_TRY(build_model(&job->teacher, module, &teacher));
     if (!layers->is_present) return RT_OK;
     return rt_model_copy_layers(module, &job->student.config, &job->teacher.config, "teacher/",
                                 layers->integers, layers->location);

@@ -46,14 +46,18 @@ typedef struct rt_job_options {
     const rt_model_config *student_import, *teacher_import;
     /* Classes of a teacher without a family, by its output; 0 where it has one. */
     int64_t teacher_classes;
-    bool may_lack_data; /* no vocabulary is needed, as where batches are given */
+    bool may_lack_data; /* no vocabulary and no classes are needed: batches are given */
 } rt_job_options;
 
-/* Looks everything up. RT_INVALID_DATA after all that is wrong was diagnosed. `job` and its texts
- * live in the spec's arena. */
-RT_MUST_CHECK rt_status rt_job_read(rt_spec *spec, const rt_job_options *options, rt_job *job,
-                                    rt_diagnostics *diagnostics);
+/* Looks everything up. RT_INVALID_DATA after all that is wrong was diagnosed. The job's texts are
+ * in `arena` or in the spec, which it borrows. */
+RT_MUST_CHECK rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options,
+                                    rt_arena *arena, rt_job *job, rt_diagnostics *diagnostics);
 
+/* Adds a graph of the student to the module, with its parameters and their sources. */
+RT_MUST_CHECK rt_status rt_job_build_student(const rt_job *job, rt_module *module,
+                                             const char *graph_name, unsigned outputs,
+                                             bool is_training);
 /* Adds the graphs "student" (as it trains: with dropout, output "logits") and, where the teacher
  * has a configuration, "teacher" to the module, their parameters with sources: the teacher's under
  * "teacher/". Parameters that are in the module already, as after an import, keep theirs. */

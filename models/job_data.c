@@ -111,7 +111,7 @@ void rt_job_read_vocabulary(rt_job_reader *r) {
     vocabulary_facts v;
     const char *path = choose_vocabulary(r, &location);
     r->job->is_lower_case = lower->is_present ? lower->integer : true;
-    if (!path) return;
+    if (!path || (r->options->may_lack_data && !rt_file_exists(path))) return;
     if (rt_file_map(path, &file, &error) != RT_OK) {
         rt_diagnose(r->diagnostics, RT_ERROR, location, "%s", error.text);
         return;
@@ -223,7 +223,8 @@ void rt_job_read_labels(rt_job_reader *r) {
     else
         choose_labels(r);
     bool is_ready = job->student.has_config && r->diagnostics->error_count == errors;
-    if (is_ready && job->label_count < 2 && !job->is_regression) {
+    bool needs_classes = !job->is_regression && !r->options->may_lack_data;
+    if (is_ready && job->label_count < 2 && needs_classes) {
         rt_diagnose(r->diagnostics, RT_ERROR,
                     rt_spec_section_location(r->spec, RT_SPEC_SECTION_task),
                     "'task.labels' is missing: the classes in order of their numbers, such as "

@@ -7,11 +7,10 @@
 
 typedef struct rt_job_reader {
     rt_job *job;
-    rt_spec *spec;
+    const rt_spec *spec;
     const rt_job_options *options;
     rt_diagnostics *diagnostics;
-    rt_arena *arena; /* the spec's */
-    bool *is_known;  /* vocabulary: which special tokens were seen */
+    rt_arena *arena;
 } rt_job_reader;
 
 /* Each part of a reading; errors are diagnosed. */

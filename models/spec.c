@@ -48,7 +48,3 @@ const char *rt_spec_path(const rt_spec *spec) {
 const char *rt_spec_folder(const rt_spec *spec) {
     return spec->folder;
 }
-
-rt_arena *rt_spec_arena(rt_spec *spec) {
-    return &spec->arena;
-}

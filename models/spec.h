@@ -108,6 +108,5 @@ rt_location rt_spec_section_location(const rt_spec *spec, rt_spec_section sectio
 bool rt_spec_is_regression(const rt_spec *spec);
 const char *rt_spec_path(const rt_spec *spec);
 const char *rt_spec_folder(const rt_spec *spec);
-rt_arena *rt_spec_arena(rt_spec *spec); /* for what is derived from the spec */
 
 #endif

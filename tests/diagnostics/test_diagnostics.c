@@ -90,7 +90,9 @@ static void check_spec(const char *folder, const char *file) {
     rt_diagnostics diagnostics = {0};
     rt_spec *spec = rt_spec_read(path, &options, &diagnostics);
     rt_job job;
-    bool is_right = spec && rt_job_read(spec, &(rt_job_options){0}, &job, &diagnostics) == RT_OK;
+    rt_arena arena = {0};
+    bool is_right =
+        spec && rt_job_read(spec, &(rt_job_options){0}, &arena, &job, &diagnostics) == RT_OK;
     for (size_t i = 0; i < diagnostics.count; ++i) {
         if (is_expected(&all, &diagnostics.items[i])) continue;
         printf("%s: unexpected at line %u: %s\n", file, diagnostics.items[i].location.line,
@@ -103,6 +105,7 @@ static void check_spec(const char *folder, const char *file) {
         CU_FAIL("an expected error is missing");
     }
     CU_ASSERT_EQUAL(is_right, all.count == 0);
+    rt_arena_deinit(&arena);
     rt_spec_destroy(spec);
     rt_diagnostics_deinit(&diagnostics);
 }

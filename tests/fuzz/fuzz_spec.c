@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         rt_job_options lenient = {.may_lack_data = true};
         read_values(spec);
         if (!names_files(spec)) {
-            rt_status status = rt_job_read(spec, &lenient, &job, &diagnostics);
+            rt_status status = rt_job_read(spec, &lenient, &arena, &job, &diagnostics);
             FUZZ_REQUIRE((status == RT_OK) == !rt_diagnostics_failed(&diagnostics));
             if (status == RT_OK) FUZZ_REQUIRE(rt_job_settings(&job, &arena));
         }

@@ -32,8 +32,8 @@ static void read_job(job_fixture *f, const char *text, bool may_lack_data) {
     write_file("vocab.txt", "[UNK]\n[CLS]\n[PAD]\n[SEP]\na\nb\n");
     rt_job_options options = {.may_lack_data = may_lack_data};
     f->spec = rt_spec_parse(text, strlen(text), path, NULL, &f->diagnostics);
-    f->status =
-        f->spec ? rt_job_read(f->spec, &options, &f->job, &f->diagnostics) : RT_INVALID_DATA;
+    f->status = f->spec ? rt_job_read(f->spec, &options, &f->arena, &f->job, &f->diagnostics)
+                        : RT_INVALID_DATA;
     if (f->status != RT_OK) printf("%s\n", rt_diagnostics_text(&f->diagnostics, &f->arena));
     CU_ASSERT_EQUAL_FATAL(f->status, RT_OK);
     f->module = rt_module_create(&f->diagnostics);
