@@ -6,7 +6,7 @@
  * number (-10000 and below, the lowest float, -inf) or as (1 - mask) times such a number: these are
  * all exclusion of a key. */
 #include "ir/rules.h"
-#include "passes/match.h"
+#include "ir/match.h"
 #include "passes/raise.h"
 
 enum { EXCLUDING = -1000 };

@@ -2,7 +2,7 @@
 /* GELU (Hendrycks and Gimpel, 2016) in its two written forms, whatever the order of the factors:
  *     x * 0.5 * (1 + erf(x / sqrt 2))
  *     x * 0.5 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) */
-#include "passes/match.h"
+#include "ir/match.h"
 #include "passes/raise.h"
 
 static const double ROOT_HALF = 0.70710678118654752440;

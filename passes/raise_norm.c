@@ -3,7 +3,7 @@
  *     d = x - mean(x);  y = d / sqrt(mean(d * d) + epsilon);  y * scale + bias
  * raised in three steps, each of which stands alone. */
 #include "ir/rules.h"
-#include "passes/match.h"
+#include "ir/match.h"
 #include "passes/raise.h"
 
 /* d = x - mean(x) over the last axis. */

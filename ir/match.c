@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "passes/match.h"
+#include "ir/match.h"
 
 #include <math.h>
 

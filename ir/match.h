@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Questions that patterns ask of a graph. Each is true where the value has the form and then fills
  * what it found; nothing is changed. */
-#ifndef RETORT_PASSES_MATCH_H
-#define RETORT_PASSES_MATCH_H
+#ifndef RETORT_IR_MATCH_H
+#define RETORT_IR_MATCH_H
 
 #include "ir/graph.h"
 
