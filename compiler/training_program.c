@@ -16,6 +16,7 @@ typedef struct program {
     rt_module *module;
     rt_job job;
     rt_job_options options;
+    rt_program_options watch;
     rt_pass_manager *manager;
 } program;
 
@@ -64,6 +65,14 @@ static rt_status set_optimiser(program *p) {
 
 /* ---- the whole */
 
+static rt_status run_passes(program *p) {
+    p->manager->dump = p->watch.dump;
+    p->manager->dump_user = p->watch.dump_user;
+    for (size_t i = 0; i < p->watch.dump_count; ++i)
+        RT_TRY(rt_pass_manager_mark(p->manager, p->manager->dumps_after, p->watch.dump_after[i]));
+    return rt_pass_manager_run(p->manager, p->module);
+}
+
 static rt_status make_training(program *p) {
     RT_TRY(rt_job_read(p->spec, &p->options, &p->arena, &p->job, p->diagnostics));
     RT_TRY(rt_job_build(&p->job, p->module));
@@ -71,7 +80,7 @@ static rt_status make_training(program *p) {
     RT_TRY(set_method(p));
     RT_TRY(set_loss(p));
     RT_TRY(set_optimiser(p));
-    return rt_pass_manager_run(p->manager, p->module);
+    return run_passes(p);
 }
 
 static rt_status make_inference(program *p) {
@@ -104,14 +113,15 @@ static rt_module *finish(program *p, rt_status status) {
     return NULL;
 }
 
-rt_module *rt_training_program(const rt_spec *spec, rt_arena *arena, const char **settings,
+rt_module *rt_training_program(const rt_spec *spec, const rt_program_options *options,
                                rt_diagnostics *diagnostics) {
-    program p = {
-        .spec = spec, .diagnostics = diagnostics, .options = {.may_lack_data = settings == NULL}};
+    program p = {.spec = spec, .diagnostics = diagnostics};
+    if (options) p.watch = *options;
+    p.options.may_lack_data = p.watch.settings == NULL;
     rt_status status = make(&p, make_training);
-    if (status == RT_OK && settings) {
-        *settings = rt_job_settings(&p.job, arena);
-        if (!*settings) status = RT_OUT_OF_MEMORY;
+    if (status == RT_OK && p.watch.settings) {
+        *p.watch.settings = rt_job_settings(&p.job, p.watch.arena);
+        if (!*p.watch.settings) status = RT_OUT_OF_MEMORY;
     }
     return finish(&p, status);
 }

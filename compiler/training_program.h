@@ -6,13 +6,22 @@
 #include "ir/graph.h"
 #include "models/spec.h"
 
+/* Beside the module: settings, and looking on while the passes run. All may be zero. */
+typedef struct rt_program_options {
+    /* Receives the program's settings (rt_job_settings), in `arena`: the program reads its own
+     * data, and what that needs must be there. Without, batches are given to the program. */
+    const char **settings;
+    rt_arena *arena;
+    /* `dump` is called after each run of these passes. */
+    const char *const *dump_after;
+    size_t dump_count;
+    void (*dump)(void *user, const rt_module *module, const char *pass);
+    void *dump_user;
+} rt_program_options;
+
 /* The training program: entry points step, update, evaluate and predict. NULL after diagnostics;
- * the caller destroys the module, which does not need the spec any more.
- *
- * With `settings`, the program reads its own data: what that needs must be there, and *settings
- * receives the program's settings (rt_job_settings) in `arena`. Without, batches are given to it.
- */
-rt_module *rt_training_program(const rt_spec *spec, rt_arena *arena, const char **settings,
+ * the caller destroys the module, which does not need the spec any more. `options` may be NULL. */
+rt_module *rt_training_program(const rt_spec *spec, const rt_program_options *options,
                                rt_diagnostics *diagnostics);
 
 /* The spec's model alone, forward only: entry point predict with "last_hidden_state" and

@@ -70,7 +70,7 @@ static rt_status compile(bench_run *run, uint32_t threads) {
         text ? rt_spec_parse(text, strlen(text), run->which->name, &options, &diagnostics) : NULL;
     rt_module *module = NULL;
     if (spec)
-        module = run->which->is_training ? rt_training_program(spec, NULL, NULL, &diagnostics)
+        module = run->which->is_training ? rt_training_program(spec, NULL, &diagnostics)
                                          : rt_inference_program(spec, &diagnostics);
     rt_status status =
         module ? session_open(module, threads, &run->session, run->error) : RT_INVALID_DATA;
