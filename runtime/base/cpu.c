@@ -48,6 +48,43 @@ void rt_cpu_name(char *name, size_t size) {
     snprintf(name, size, "%s", uname(&facts) == 0 ? facts.machine : "unknown");
 }
 
+#if defined(__x86_64__)
+/* The features that vectorised code of ours uses. */
+#define FEATURES(FEATURE)                                                                          \
+    FEATURE("sse4.1")                                                                              \
+    FEATURE("sse4.2") FEATURE("avx") FEATURE("avx2") FEATURE("fma") FEATURE("bmi") FEATURE("bmi2") \
+        FEATURE("avx512f") FEATURE("avx512bw") FEATURE("avx512cd") FEATURE("avx512dq")             \
+            FEATURE("avx512vl") FEATURE("avx512vnni") FEATURE("avx512bf16")
+
+static bool has_feature(const char *name, size_t length) {
+#define FEATURE(text)                                              \
+    if (strlen(text) == length && memcmp(text, name, length) == 0) \
+        return __builtin_cpu_supports(text) != 0;
+    FEATURES(FEATURE)
+#undef FEATURE
+    return true;
+}
+#else
+static bool has_feature(const char *name, size_t length) {
+    (void)name, (void)length;
+    return true;
+}
+#endif
+
+bool rt_cpu_supports(const char *features, char *missing, size_t size) {
+    for (const char *next = features; *next;) {
+        size_t length = strcspn(next, ",");
+        bool is_wanted = *next != '-';
+        size_t sign = *next == '+' || *next == '-';
+        if (is_wanted && length > sign && !has_feature(next + sign, length - sign)) {
+            snprintf(missing, size, "%.*s", (int)(length - sign), next + sign);
+            return false;
+        }
+        next += length + (next[length] == ',');
+    }
+    return true;
+}
+
 uint64_t rt_memory_peak_bytes(void) {
     char text[64];
     if (read_line_of("/proc/self/status", "VmHWM", text, sizeof text))

@@ -14,6 +14,11 @@ uint32_t rt_cpu_usable_cores(void);
  * the name of the architecture where it tells none. */
 void rt_cpu_name(char *name, size_t size);
 
+/* Whether this processor has the features of an LLVM feature string ("+avx2,+fma,-sse4a"): compiled
+ * code that uses one it lacks would end in an illegal instruction. `missing` receives the first one
+ * it lacks. Names that are not known here count as there. */
+bool rt_cpu_supports(const char *features, char *missing, size_t size);
+
 /* Largest resident memory of this process so far, in bytes, since its start or the last reset; 0
  * where the system does not tell. Pages of mapped files count while they are resident. */
 uint64_t rt_memory_peak_bytes(void);

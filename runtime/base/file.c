@@ -130,7 +130,20 @@ static rt_status open_temporary(rt_writer *writer, rt_error *error) {
     return RT_OK;
 }
 
+/* A stream of its own, so that closing it leaves standard output open. */
+static rt_status open_standard_output(rt_writer *writer, rt_error *error) {
+    *writer = (rt_writer){.path = strdup("standard output")};
+    int descriptor = dup(STDOUT_FILENO);
+    writer->stream = writer->path && descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
+    if (writer->stream) return RT_OK;
+    int number = errno;
+    if (descriptor >= 0) close(descriptor);
+    release_writer(writer);
+    return fail_with(error, "standard output", number);
+}
+
 rt_status rt_writer_open(rt_writer *writer, const char *path, rt_error *error) {
+    if (strcmp(path, "-") == 0) return open_standard_output(writer, error);
     *writer = (rt_writer){.path = strdup(path)};
     if (!writer->path) return fail_with(error, path, ENOMEM);
     struct stat facts;

@@ -31,8 +31,8 @@ void rt_file_discard(const rt_mapped_file *file, size_t offset, size_t size);
  *     return rt_writer_commit(&writer, error);         // or rt_writer_abandon(&writer)
  * The first error (full disk …) is kept and returned by commit, which then removes the temporary
  * file and leaves `path` as it was. A symbolic link is replaced, not followed; what is no regular
- * file (a pipe, /dev/stdout) is written directly. Two writers of one path in one process exclude
- * each other: the second open is an error. */
+ * file (a pipe, /dev/null) is written directly; "-" is standard output. Two writers of one path in
+ * one process exclude each other: the second open is an error. */
 typedef struct rt_writer {
     FILE *stream;
     char *path;

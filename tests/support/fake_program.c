@@ -2,6 +2,7 @@
 #include "tests/support/fake_program.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@ static struct {
     retort_buffer buffers[ENTRIES][EXTRA + 1];
     retort_entry entries[ENTRIES];
     retort_program program;
-    int64_t width, classes;
+    int64_t width, classes, answers;
 } fake;
 
 static const uint32_t b_alone[] = {B}, t_alone[] = {T};
@@ -184,6 +185,7 @@ static void update_weights(const retort_context *context, void *const *buffers,
 static void run_step(const retort_context *context) {
     int64_t rows = context->symbols[B], tokens = context->symbols[T];
     if (fake.options.delay_us) usleep(fake.options.delay_us);
+    if ((int64_t)context->step == fake.options.signal_at) raise(fake.options.signal);
     for (int i = 0; !fake.options.has_accumulation && i < TRAINED; ++i)
         memset(context->parameters[GRADIENTS + i], 0,
                (size_t)elements(&fake.parameters[i]) * sizeof(float));
@@ -208,6 +210,7 @@ static void run_update(const retort_context *context) {
 }
 
 static void run_evaluate(const retort_context *context) {
+    if (fake.answers++ == fake.options.signal_at_answer) raise(fake.options.signal);
     call(context, 0, forward_plain, context->symbols[B]);
     call(context, 1, mean_loss, 1);
 }
@@ -372,8 +375,13 @@ static void set_entry(int entry, const char *name, void (*function)(const retort
 }
 
 fake_options fake_options_default(void) {
-    return (fake_options){
-        .vocabulary = 64, .width = 8, .classes = 2, .bad_loss_at = -1, .settings = "{}"};
+    return (fake_options){.vocabulary = 64,
+                          .width = 8,
+                          .classes = 2,
+                          .bad_loss_at = -1,
+                          .signal_at = -1,
+                          .signal_at_answer = -1,
+                          .settings = "{}"};
 }
 
 const retort_program *fake_program(const fake_options *options) {

@@ -20,8 +20,11 @@ typedef struct fake_options {
     bool has_accumulation;        /* step adds to the gradients */
     bool has_adjustable_clipping; /* update has the input clip_norm */
     double dropout;
-    int64_t bad_loss_at;     /* micro-batch whose loss is NaN; -1 for none */
-    unsigned delay_us;       /* that each step takes longer */
+    int64_t bad_loss_at;      /* micro-batch whose loss is NaN; -1 for none */
+    unsigned delay_us;        /* that each step takes longer */
+    int64_t signal_at;        /* micro-batch that raises `signal`; -1 for none */
+    int64_t signal_at_answer; /* call of evaluate, from 0, that raises it; -1 for none */
+    int signal;
     int64_t ballast;         /* numbers of an extra frozen weight */
     int64_t bytes_per_token; /* of an extra buffer of step, all written */
     const char *source;      /* file of the frozen scale [width] f32 at offset 0; NULL: ones */

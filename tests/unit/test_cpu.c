@@ -31,6 +31,19 @@ static void test_name(void) {
     CU_ASSERT_EQUAL(strncmp(cut, name, 4), 0);
 }
 
+static void test_supports(void) {
+    char missing[20] = "";
+    CU_ASSERT(rt_cpu_supports("", missing, sizeof missing));
+    CU_ASSERT(rt_cpu_supports("-avx512f,+something-new,,generic", missing, sizeof missing));
+#if defined(__x86_64__)
+    bool is_wide = __builtin_cpu_supports("avx512f");
+    CU_ASSERT_EQUAL(rt_cpu_supports("+sse4.2,+avx512f,-fma", missing, sizeof missing), is_wide);
+    CU_ASSERT_STRING_EQUAL(missing, is_wide ? "" : "avx512f");
+    bool has_both = is_wide && __builtin_cpu_supports("avx512bf16");
+    CU_ASSERT_EQUAL(rt_cpu_supports("avx512bf16,avx512f", missing, sizeof missing), has_both);
+#endif
+}
+
 /* Touches and gives back `size` bytes; returns how much the peak rose: that much, and the shadow of
  * a sanitizer, up to four bytes for each. */
 static int64_t touch(size_t size) {
@@ -55,5 +68,5 @@ static void test_peak_rises_and_is_reset(void) {
     CU_ASSERT_TRUE(rise > 40 * megabyte && rise < 288 * megabyte);
 }
 
-TEST_MAIN("cpu", TEST(test_usable_cores_follow_the_affinity), TEST(test_name),
+TEST_MAIN("cpu", TEST(test_usable_cores_follow_the_affinity), TEST(test_name), TEST(test_supports),
           TEST(test_peak_rises_and_is_reset))

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/train/plan.h"
+
+#include "runtime/base/words.h"
+#include "runtime/program.h"
+
+enum { BATCH_ARRAYS_PER_TOKEN = 5, BATCH_ARRAYS_PER_ROW = 5 };
+
+static uint64_t batch_bytes(const rt_batch_limits *limits) {
+    return ((uint64_t)limits->tokens * BATCH_ARRAYS_PER_TOKEN +
+            (uint64_t)limits->rows * BATCH_ARRAYS_PER_ROW) *
+           sizeof(int32_t);
+}
+
+/* The trie of the vocabulary has a few slots of 8 bytes for each byte of a token; measured on
+ * BERT's vocabulary. */
+static uint64_t text_bytes(const retort_data *data) {
+    enum { TOKEN_BYTES = 100 };
+    return data->vocabulary ? (uint64_t)rt_vocabulary_size(data->vocabulary) * TOKEN_BYTES : 0;
+}
+
+retort_plan retort_plan_of(const retort_instance *instance, const retort_data *data,
+                           const retort_trainer *trainer, const retort_evaluator *evaluator,
+                           uint64_t base) {
+    retort_memory memory = retort_instance_memory(instance);
+    retort_plan plan = {
+        .base = base,
+        .text = text_bytes(data),
+        .weights = memory.weights,
+        .gradients = memory.gradients,
+        .state = memory.state,
+        .buffers = memory.buffers,
+        .scratch = memory.scratch,
+    };
+    if (trainer)
+        plan.rows += retort_data_bytes(trainer->parts.rows) + batch_bytes(&trainer->limits);
+    if (evaluator)
+        plan.rows += retort_data_bytes(evaluator->rows) + retort_evaluator_bytes(evaluator);
+    return plan;
+}
+
+uint64_t retort_plan_total(const retort_plan *plan) {
+    return plan->base + plan->text + plan->rows + plan->weights + plan->gradients + plan->state +
+           plan->buffers + plan->scratch;
+}
+
+static void print_limits(const char *what, const rt_batch_limits *limits, FILE *stream) {
+    rt_arena arena = {0};
+    fprintf(stream, "%-28s %12s rows, %s tokens, longest row %zu\n", what,
+            rt_words_count((int64_t)limits->rows, &arena),
+            rt_words_count((int64_t)limits->tokens, &arena), limits->longest);
+    rt_arena_deinit(&arena);
+}
+
+void retort_plan_print(const retort_plan *plan, const retort_trainer *trainer,
+                       const retort_evaluator *evaluator, FILE *stream) {
+    const struct {
+        const char *what;
+        uint64_t bytes;
+    } lines[] = {{"weights", plan->weights},
+                 {"gradients", plan->gradients},
+                 {"optimiser state", plan->state},
+                 {"buffers", plan->buffers},
+                 {"scratch of the threads", plan->scratch},
+                 {"rows and batches", plan->rows},
+                 {"vocabulary", plan->text},
+                 {"program and libraries", plan->base},
+                 {"in all", retort_plan_total(plan)}};
+    rt_arena arena = {0};
+    if (trainer) print_limits("largest batch of training", &trainer->limits, stream);
+    if (evaluator) print_limits("largest batch of evaluation", &evaluator->limits, stream);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; ++i)
+        fprintf(stream, "%-28s %12s\n", lines[i].what, rt_words_bytes(lines[i].bytes, &arena));
+    rt_arena_deinit(&arena);
+}
+
+retort_parameter_counts retort_count_parameters(const retort_program *program) {
+    retort_parameter_counts counts = {0};
+    for (uint32_t i = 0; i < program->parameter_count; ++i) {
+        const retort_parameter *p = &program->parameters[i];
+        uint64_t elements = (uint64_t)retort_parameter_elements(p);
+        if (p->kind != RETORT_WEIGHT) continue;
+        if (!retort_checkpoint_holds(p)) {
+            counts.teacher += elements;
+            continue;
+        }
+        counts.all += elements;
+        if (p->is_trainable) counts.trainable += elements;
+    }
+    return counts;
+}

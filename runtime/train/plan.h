@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How much memory a run takes, told before it begins: what the process will use at its peak. */
+#ifndef RETORT_RUNTIME_TRAIN_PLAN_H
+#define RETORT_RUNTIME_TRAIN_PLAN_H
+
+#include "runtime/train/trainer.h"
+
+typedef struct retort_plan {
+    uint64_t base; /* the process before any work: code, libraries, tables */
+    uint64_t text; /* vocabulary and tokenizer */
+    uint64_t rows; /* tokenised rows, their order, batches, answers */
+    uint64_t weights, gradients, state, buffers, scratch;
+} retort_plan;
+
+/* `trainer` and `evaluator` may be NULL. The instance has reserved its memory. */
+retort_plan retort_plan_of(const retort_instance *instance, const retort_data *data,
+                           const retort_trainer *trainer, const retort_evaluator *evaluator,
+                           uint64_t base);
+uint64_t retort_plan_total(const retort_plan *plan);
+
+/* A table, largest batch first. */
+void retort_plan_print(const retort_plan *plan, const retort_trainer *trainer,
+                       const retort_evaluator *evaluator, FILE *stream);
+
+/* Trained and all numbers of the model, teachers not counted. */
+typedef struct retort_parameter_counts {
+    uint64_t trainable, all, teacher;
+} retort_parameter_counts;
+retort_parameter_counts retort_count_parameters(const retort_program *program);
+
+#endif

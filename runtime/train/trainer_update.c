@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One update: its batches through "step", then "update". */
+#include <inttypes.h>
+#include <math.h>
+
+#include "runtime/program.h"
+#include "runtime/train/trainer_internal.h"
+
+#define SET(name) RETORT_SETTING_training_##name
+
+static rt_status refuse_number(const retort_trainer *trainer, const char *what, double value,
+                               rt_error *error) {
+    const retort_train_state *state = &trainer->state;
+    char saved[100] = "nothing was saved yet";
+    if (trainer->saved_update != UINT64_MAX)
+        snprintf(saved, sizeof saved, "%s holds update %" PRIu64, trainer->parts.output->last,
+                 trainer->saved_update);
+    return rt_fail(error, RT_OUT_OF_RANGE,
+                   "update %" PRIu64 " (epoch %.2f): the %s is %g, training cannot go on; %s.\n"
+                   "A lower --learning-rate (now %g) or a longer --warmup often helps",
+                   state->update + 1, retort_rounds_progress(&trainer->rounds, state->update), what,
+                   value, saved, trainer->schedule.rate);
+}
+
+static rt_status run_batch(retort_trainer *trainer, const retort_round *round, uint64_t index,
+                           retort_update_result *result, rt_error *error) {
+    retort_runner *runner = trainer->parts.runner;
+    rt_batch *batch = &trainer->batch;
+    rt_batcher_fill(trainer->batcher, round->epoch, round->first + index, batch);
+    double share = (double)batch->rows / (double)round->rows;
+    retort_runner_feed(runner, runner->step, batch);
+    retort_runner_set(runner, runner->step, "loss_scale", share);
+    retort_instance_set_step(runner->instance, round->micro_step + index);
+    RT_TRY(retort_runner_run(runner, runner->step, error));
+    double loss = retort_runner_get(runner, runner->step, "loss");
+    if (!isfinite(loss)) return refuse_number(trainer, "loss", loss, error);
+    result->loss += share * loss;
+    for (size_t i = 0; i < runner->term_count; ++i)
+        result->terms[i] += share * retort_runner_get(runner, runner->step, runner->terms[i]);
+    result->tokens += (uint64_t)batch->tokens;
+    return RT_OK;
+}
+
+/* c = 1 - beta^t in double: in float the difference would lose most of its digits. */
+static void set_scalars(retort_trainer *trainer, double rate) {
+    retort_runner *runner = trainer->parts.runner;
+    const retort_settings *settings = trainer->parts.settings;
+    double t = (double)trainer->state.update + 1;
+    const struct {
+        const char *input;
+        double value;
+    } scalars[] = {
+        {"learning_rate", rate},
+        {"bias_correction1", 1 - pow(trainer->beta1, t)},
+        {"bias_correction2", 1 - pow(trainer->beta2, t)},
+        {"clip_norm", retort_settings_get(settings, SET(clip_norm))->real},
+        {"weight_decay", retort_settings_get(settings, SET(weight_decay))->real},
+    };
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; ++i)
+        retort_runner_set(runner, runner->update, scalars[i].input, scalars[i].value);
+}
+
+static rt_status run_update(retort_trainer *trainer, retort_update_result *result,
+                            rt_error *error) {
+    retort_runner *runner = trainer->parts.runner;
+    const retort_entry *entry = &runner->program->entries[runner->update];
+    result->learning_rate = retort_schedule_rate(&trainer->schedule, trainer->state.update);
+    set_scalars(trainer, result->learning_rate);
+    RT_TRY(retort_runner_run(runner, runner->update, error));
+    result->gradient_norm = retort_runner_get(runner, runner->update, "gradient_norm");
+    bool is_told = retort_entry_find_buffer(entry, RETORT_BUFFER_OUTPUT, "gradient_norm") >= 0;
+    if (is_told && !isfinite(result->gradient_norm))
+        return refuse_number(trainer, "norm of the gradients", result->gradient_norm, error);
+    return RT_OK;
+}
+
+rt_status retort_trainer_update(retort_trainer *trainer, retort_update_result *result,
+                                rt_error *error) {
+    retort_train_state *state = &trainer->state;
+    retort_round round = retort_rounds_at(&trainer->rounds, state->update);
+    double begin = retort_clock();
+    *result = (retort_update_result){0};
+    if (trainer->has_accumulation) retort_runner_clear_gradients(trainer->parts.runner);
+    for (uint64_t i = 0; i < round.count; ++i) RT_TRY(run_batch(trainer, &round, i, result, error));
+    RT_TRY(run_update(trainer, result, error));
+    ++state->update;
+    state->tokens += result->tokens;
+    ++state->window_updates;
+    state->window_tokens += result->tokens;
+    double seconds = retort_clock() - begin;
+    state->window_seconds += seconds;
+    trainer->process_seconds += seconds;
+    trainer->process_tokens += result->tokens;
+    state->window_loss += result->loss;
+    for (size_t i = 0; i < RETORT_MAX_TERMS; ++i) state->window_terms[i] += result->terms[i];
+    trainer->gradient_norm = result->gradient_norm;
+    return RT_OK;
+}
+
+rt_status retort_trainer_try(retort_trainer *trainer, double *loss, rt_error *error) {
+    retort_update_result result;
+    RT_TRY(retort_trainer_update(trainer, &result, error));
+    *loss = result.loss;
+    return RT_OK;
+}
