@@ -5,11 +5,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "compiler/codegen/debug_info.h"
 #include "compiler/codegen/jit.h"
 #include "compiler/codegen/lower.h"
 #include "compiler/codegen/object.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/sources.h"
+#include "ir/print.h"
 
 /* Additions, say, below which waking the workers costs more than they save: some ten
  * microseconds. */
@@ -24,7 +26,7 @@ struct retort_compilation {
     bool is_self_contained;
     rt_embedded_bytes *embedded;
     size_t embedded_count;
-    const char *texts[2]; /* by retort_text */
+    const char *texts[RETORT_TEXT_COUNT]; /* by retort_text */
     retort_compilation_figures figures;
 };
 
@@ -47,11 +49,22 @@ static rt_status schedule_graphs(retort_compilation *c, rt_module *module, rt_ar
     for (size_t i = 0; i < count; ++i) {
         rt_schedule *schedule = &(*schedules)[i];
         RT_TRY(rt_schedule_create(rt_module_graph(module, i), arena, schedule, error));
-        const char *part = rt_schedule_text(schedule, arena, NULL);
+        const char *part = rt_schedule_text(schedule, arena);
         if (part && text) text = rt_arena_format(arena, "%s%s", text, part);
     }
     if (text) c->texts[RETORT_TEXT_SCHEDULE] = rt_arena_copy_string(&c->arena, text);
     return RT_OK;
+}
+
+/* The text of the graphs as they were lowered is the source that debug information speaks of. */
+static void describe_debugging(retort_compilation *c, const retort_compiler_options *options,
+                               rt_arena *arena, rt_lowering *lowering) {
+    const char *text = rt_print_module(lowering->module, &c->arena);
+    c->texts[RETORT_TEXT_GRAPHS] = text;
+    if (!text) return;
+    lowering->debug_file = rt_arena_format(&c->arena, "%s.rtir", lowering->name);
+    if (options->debug_file) lowering->debug_file = options->debug_file;
+    lowering->debug_lines = rt_debug_heading_lines(lowering->module, text, arena);
 }
 
 /* Object code; the assembler text first where it is kept, since generating code consumes nothing.
@@ -104,6 +117,7 @@ static rt_status compile_into(retort_compilation *c, rt_module *module,
     RT_TRY(describe_sources(c, arena, &lowering, error));
     RT_TRY(schedule_graphs(c, module, arena, &schedules, error));
     lowering.schedules = schedules;
+    describe_debugging(c, options, arena, &lowering);
     c->figures.schedule_seconds = seconds() - start;
     start = seconds();
     LLVMContextRef context = LLVMContextCreate();

@@ -31,10 +31,13 @@ extern "C" {
 typedef struct retort_compilation retort_compilation;
 
 typedef struct retort_compiler_options {
-    size_t size;            /* of this struct, set by _init */
-    const char *name;       /* of the program, for people; NULL: "program" */
-    const char *target;     /* a name of compiler/target; NULL: this machine */
-    const char *settings;   /* JSON of runtime/settings.def for a training program, or NULL */
+    size_t size;          /* of this struct, set by _init */
+    const char *name;     /* of the program, for people; NULL: "program" */
+    const char *target;   /* a name of compiler/target; NULL: this machine */
+    const char *settings; /* JSON of runtime/settings.def for a training program, or NULL */
+    /* Name under which debug information knows the text of the graphs; NULL: "<name>.rtir". Writing
+     * the text there is the caller's business. */
+    const char *debug_file;
     bool is_self_contained; /* external tensors become part of the executable */
     bool shares_small_work; /* workers share kernels that are too small to gain by it (tests) */
     bool keeps_assembly;    /* see retort_compilation_text */
@@ -60,7 +63,12 @@ RT_MUST_CHECK rt_status retort_compilation_link(const retort_compilation *compil
                                                 size_t input_count, rt_error *error);
 
 /* What to look at. Texts live as long as the compilation; NULL where they were not kept. */
-typedef enum retort_text { RETORT_TEXT_SCHEDULE, RETORT_TEXT_ASSEMBLY } retort_text;
+typedef enum retort_text {
+    RETORT_TEXT_GRAPHS, /* as lowered: what the lines of debug information count in */
+    RETORT_TEXT_SCHEDULE,
+    RETORT_TEXT_ASSEMBLY,
+    RETORT_TEXT_COUNT
+} retort_text;
 const char *retort_compilation_text(const retort_compilation *compilation, retort_text which);
 
 typedef struct retort_compilation_figures {

@@ -310,30 +310,32 @@ static void number_results(printer *p, rt_node node, uint32_t *next) {
     }
 }
 
+bool rt_print_order(const rt_graph *graph, rt_arena *arena, rt_node **nodes, size_t *count) {
+    rt_node *order = NULL;
+    size_t live = 0, inputs = rt_graph_input_count(graph);
+    if (!rt_graph_order(graph, arena, &order, &live)) return false;
+    *nodes = RT_NEW_ARRAY(arena, rt_node, inputs + live);
+    if (!*nodes) return false;
+    for (size_t i = 0; i < inputs; ++i)
+        (*nodes)[i] = rt_graph_definition(graph, rt_graph_input(graph, i));
+    *count = inputs;
+    for (size_t i = 0; i < live; ++i)
+        if (rt_graph_node(graph, order[i])->op != RT_OP_input) (*nodes)[(*count)++] = order[i];
+    return true;
+}
+
 /* Begins with a graph: fills p->numbers and, in p->scratch, the nodes in the order of the text. */
 static bool open_graph(printer *p, const rt_graph *graph, rt_node **nodes, size_t *count) {
+    size_t values = rt_graph_value_count(graph);
     p->graph = graph;
     p->numbers = NULL;
-    rt_node *order = NULL;
-    size_t live = 0, inputs = rt_graph_input_count(graph), values = rt_graph_value_count(graph);
-    if (!rt_graph_order(graph, &p->scratch, &order, &live)) return false;
-    *nodes = RT_NEW_ARRAY(&p->scratch, rt_node, inputs + live);
+    if (!rt_print_order(graph, &p->scratch, nodes, count)) return false;
     uint32_t *numbers = RT_NEW_ARRAY(&p->scratch, uint32_t, values);
-    if (!*nodes || !numbers) return false;
+    if (!numbers) return false;
     memset(numbers, 0xff, values * sizeof *numbers);
     p->numbers = numbers;
     uint32_t next = 0;
-    *count = 0;
-    for (size_t i = 0; i < inputs; ++i) {
-        rt_node node = rt_graph_definition(graph, rt_graph_input(graph, i));
-        number_results(p, node, &next);
-        (*nodes)[(*count)++] = node;
-    }
-    for (size_t i = 0; i < live; ++i) {
-        if (rt_graph_node(graph, order[i])->op == RT_OP_input) continue;
-        number_results(p, order[i], &next);
-        (*nodes)[(*count)++] = order[i];
-    }
+    for (size_t i = 0; i < *count; ++i) number_results(p, (*nodes)[i], &next);
     return true;
 }
 

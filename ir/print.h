@@ -10,6 +10,10 @@
 const char *rt_print_module(const rt_module *module, rt_arena *arena);
 const char *rt_print_graph(const rt_graph *graph, rt_arena *arena);
 
+/* The nodes as the text form has them, one per line below the graph's heading: inputs first, then
+ * what outputs need. Values are numbered in this order. In `arena`; false as rt_graph_order. */
+bool rt_print_order(const rt_graph *graph, rt_arena *arena, rt_node **nodes, size_t *count);
+
 /* One node as it stands in the text form, for messages. */
 const char *rt_print_node(const rt_graph *graph, rt_node node, rt_arena *arena);
 

@@ -57,7 +57,19 @@ LLVMValueRef rt_emit_function_begin(rt_emitter *e, const char *name, LLVMTypeRef
     add_enum_attribute(e, e->function, "nounwind");
     LLVMBasicBlockRef block = LLVMAppendBasicBlockInContext(e->context, e->function, "entry");
     LLVMPositionBuilderAtEnd(e->builder, block);
+    LLVMSetCurrentDebugLocation2(e->builder, NULL); /* lines belong to one function */
     return e->function;
+}
+
+rt_place rt_emit_enter(rt_emitter *e, LLVMValueRef instruction) {
+    rt_place back = {LLVMGetInsertBlock(e->builder), LLVMGetCurrentDebugLocation2(e->builder)};
+    LLVMPositionBuilderBefore(e->builder, instruction); /* takes over its line as well */
+    return back;
+}
+
+void rt_emit_leave(rt_emitter *e, rt_place back) {
+    LLVMPositionBuilderAtEnd(e->builder, back.block);
+    LLVMSetCurrentDebugLocation2(e->builder, back.line);
 }
 
 LLVMTypeRef rt_emit_kernel_type(const rt_emitter *e) {
@@ -369,11 +381,10 @@ rt_loop rt_emit_loop_begin(rt_emitter *e, LLVMValueRef begin, LLVMValueRef end, 
 
 LLVMValueRef rt_emit_loop_carry(rt_emitter *e, rt_loop *loop, LLVMValueRef initial) {
     RT_ASSERT(loop->carried_count < RT_LOOP_MAX_CARRIED);
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->builder);
-    LLVMPositionBuilderBefore(e->builder, LLVMGetFirstInstruction(loop->header));
+    rt_place back = rt_emit_enter(e, LLVMGetFirstInstruction(loop->header));
     LLVMValueRef phi = LLVMBuildPhi(e->builder, LLVMTypeOf(initial), "");
     LLVMAddIncoming(phi, &initial, &loop->before, 1);
-    LLVMPositionBuilderAtEnd(e->builder, here);
+    rt_emit_leave(e, back);
     loop->carried[loop->carried_count++] = phi;
     return phi;
 }

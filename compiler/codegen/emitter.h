@@ -32,6 +32,14 @@ unsigned rt_emit_target_lanes(const rt_emitter *e, unsigned element_bytes);
 /* Adds a function and points the builder at its first block. The body is called and compiled for
  * the emitter's target; nothing in it may become a call of the C library. */
 LLVMValueRef rt_emit_function_begin(rt_emitter *e, const char *name, LLVMTypeRef type);
+/* The builder goes in front of an instruction for a while, and back to the end of its block. */
+typedef struct rt_place {
+    LLVMBasicBlockRef block;
+    LLVMMetadataRef line;
+} rt_place;
+rt_place rt_emit_enter(rt_emitter *e, LLVMValueRef instruction);
+void rt_emit_leave(rt_emitter *e, rt_place back);
+
 /* void(context, pointers, sizes, i64 begin, i64 end, i32 worker): retort_kernel of the ABI. */
 LLVMTypeRef rt_emit_kernel_type(const rt_emitter *e);
 

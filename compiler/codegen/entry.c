@@ -132,6 +132,7 @@ static void emit_call(entry *n, const rt_call *call, size_t index) {
     LLVMBasicBlockRef block = LLVMAppendBasicBlockInContext(e->context, e->function, "call");
     LLVMBuildBr(e->builder, block);
     LLVMPositionBuilderAtEnd(e->builder, block);
+    rt_debug_node(&n->state->debug, group->lead);
     for (size_t i = 0; i < group->input_count; ++i)
         store_slot(n, n->pointer_room, i, value_address(n, group->inputs[i]));
     for (size_t i = 0; i < group->output_count; ++i)
@@ -171,6 +172,7 @@ void rt_emit_entry(rt_lower_state *state, rt_lowered_graph *graph) {
     LLVMTypeRef type = LLVMFunctionType(e->none, &e->pointer, 1, false);
     graph->function = rt_emit_function_begin(e, rt_graph_name(schedule->graph), type);
     LLVMSetLinkage(graph->function, LLVMInternalLinkage);
+    rt_debug_function(&state->debug, rt_graph_name(schedule->graph), RT_NO_NODE);
     n.context = LLVMGetParam(graph->function, 0);
     size_t pointers = 0, sizes = 0;
     for (size_t i = 0; i < schedule->group_count; ++i) {

@@ -26,14 +26,8 @@ void rt_kernel_code_end(rt_kernel_code *code) {
     LLVMBuildRetVoid(code->e->builder);
 }
 
-LLVMBasicBlockRef rt_kernel_code_enter_prologue(rt_kernel_code *code) {
-    LLVMBasicBlockRef back = LLVMGetInsertBlock(code->e->builder);
-    LLVMPositionBuilderBefore(code->e->builder, LLVMGetBasicBlockTerminator(code->prologue));
-    return back;
-}
-
-void rt_kernel_code_leave_prologue(rt_kernel_code *code, LLVMBasicBlockRef back) {
-    LLVMPositionBuilderAtEnd(code->e->builder, back);
+rt_place rt_kernel_code_enter_prologue(rt_kernel_code *code) {
+    return rt_emit_enter(code->e, LLVMGetBasicBlockTerminator(code->prologue));
 }
 
 static LLVMValueRef load_argument(rt_kernel_code *code, LLVMValueRef array, LLVMTypeRef type,
@@ -56,7 +50,7 @@ LLVMValueRef rt_kernel_code_size(rt_kernel_code *code, rt_dim dim) {
     size_t count;
     const rt_dim_term *terms =
         rt_dim_terms(rt_module_dims(rt_graph_module(code->schedule->graph)), dim, &count);
-    LLVMBasicBlockRef back = rt_kernel_code_enter_prologue(code);
+    rt_place back = rt_kernel_code_enter_prologue(code);
     LLVMValueRef sum = NULL;
     for (size_t i = 0; i < count; ++i) {
         LLVMValueRef product = NULL;
@@ -71,22 +65,22 @@ LLVMValueRef rt_kernel_code_size(rt_kernel_code *code, rt_dim dim) {
             product = LLVMBuildMul(e->builder, product, coefficient, "");
         sum = sum ? LLVMBuildAdd(e->builder, sum, product, "") : product;
     }
-    rt_kernel_code_leave_prologue(code, back);
+    rt_emit_leave(code->e, back);
     return sum ? sum : rt_emit_i64(e, 0);
 }
 
 LLVMValueRef rt_kernel_code_pointer(rt_kernel_code *code, size_t index) {
-    LLVMBasicBlockRef back = rt_kernel_code_enter_prologue(code);
+    rt_place back = rt_kernel_code_enter_prologue(code);
     LLVMValueRef pointer = load_argument(code, code->pointers, code->e->pointer, index);
-    rt_kernel_code_leave_prologue(code, back);
+    rt_emit_leave(code->e, back);
     return pointer;
 }
 
 LLVMValueRef rt_kernel_code_site(rt_kernel_code *code, size_t index) {
-    LLVMBasicBlockRef back = rt_kernel_code_enter_prologue(code);
+    rt_place back = rt_kernel_code_enter_prologue(code);
     LLVMValueRef site =
         load_argument(code, code->sizes, code->e->i64, code->key->symbol_count + index);
-    rt_kernel_code_leave_prologue(code, back);
+    rt_emit_leave(code->e, back);
     return site;
 }
 
@@ -99,7 +93,7 @@ LLVMValueRef rt_emit_context_field(rt_emitter *e, LLVMValueRef context, size_t o
 LLVMValueRef rt_kernel_code_scratch(rt_kernel_code *code) {
     rt_emitter *e = code->e;
     if (code->scratch) return code->scratch;
-    LLVMBasicBlockRef back = rt_kernel_code_enter_prologue(code);
+    rt_place back = rt_kernel_code_enter_prologue(code);
     LLVMValueRef base =
         rt_emit_context_field(e, code->context, offsetof(retort_context, scratch), e->pointer);
     LLVMValueRef stride =
@@ -107,6 +101,6 @@ LLVMValueRef rt_kernel_code_scratch(rt_kernel_code *code) {
     LLVMValueRef worker = LLVMBuildZExt(e->builder, code->worker, e->i64, "");
     LLVMValueRef offset = LLVMBuildMul(e->builder, worker, stride, "");
     code->scratch = rt_emit_address(e, base, offset, 1);
-    rt_kernel_code_leave_prologue(code, back);
+    rt_emit_leave(code->e, back);
     return code->scratch;
 }

@@ -4,6 +4,7 @@
 #ifndef RETORT_COMPILER_CODEGEN_KERNEL_CODE_H
 #define RETORT_COMPILER_CODEGEN_KERNEL_CODE_H
 
+#include "compiler/codegen/debug_info.h"
 #include "compiler/codegen/emitter.h"
 #include "compiler/codegen/kernel_key.h"
 
@@ -12,6 +13,7 @@ typedef struct rt_kernel_code {
     const rt_schedule *schedule;
     const rt_group *group;
     const rt_kernel_key *key;
+    rt_debug_info *debug;
     rt_arena *arena; /* for the emitter's own bookkeeping */
     LLVMValueRef context, pointers, sizes, begin, end, worker;
     LLVMBasicBlockRef prologue;
@@ -24,9 +26,8 @@ typedef struct rt_kernel_code {
 bool rt_kernel_code_begin(rt_kernel_code *code, const char *name);
 void rt_kernel_code_end(rt_kernel_code *code);
 
-/* The builder moves to the end of the prologue, and back. */
-LLVMBasicBlockRef rt_kernel_code_enter_prologue(rt_kernel_code *code);
-void rt_kernel_code_leave_prologue(rt_kernel_code *code, LLVMBasicBlockRef back);
+/* The builder moves to the end of the prologue; back by rt_emit_leave. */
+rt_place rt_kernel_code_enter_prologue(rt_kernel_code *code);
 
 /* Computed in the prologue: valid everywhere. */
 LLVMValueRef rt_kernel_code_size(rt_kernel_code *code, rt_dim dim);

@@ -158,6 +158,7 @@ static LLVMValueRef size_for_scalar(rt_scalar_build *build, rt_dim dim) {
 static LLVMValueRef emit_member(rt_loop_body *body, size_t index, const LLVMValueRef *operands,
                                 unsigned lanes, LLVMValueRef column) {
     const rt_member *member = &body->group->members[index];
+    rt_debug_node(body->code->debug, member->node);
     if (member->op == RT_OP_broadcast) return operands[0]; /* a copy: the access has broadcast */
     rt_scalar_build build = {.e = body->e,
                              .graph = graph_of(body),
@@ -215,7 +216,7 @@ void rt_loop_body_row_members(rt_loop_body *body, unsigned phase) {
 /* Bytes of one row of scratch. */
 static LLVMValueRef scratch_row(rt_loop_body *body, int index) {
     rt_emitter *e = body->e;
-    LLVMBasicBlockRef back;
+    rt_place back;
     LLVMValueRef base = rt_kernel_code_scratch(body->code);
     back = rt_kernel_code_enter_prologue(body->code);
     LLVMValueRef bytes = LLVMBuildMul(e->builder, body->columns, rt_emit_i64(e, 8), "");
@@ -223,7 +224,7 @@ static LLVMValueRef scratch_row(rt_loop_body *body, int index) {
     bytes = LLVMBuildAnd(e->builder, bytes, rt_emit_i64(e, -64), "");
     LLVMValueRef offset = LLVMBuildMul(e->builder, bytes, rt_emit_i64(e, index), "");
     LLVMValueRef row = rt_emit_address(e, base, offset, 1);
-    rt_kernel_code_leave_prologue(body->code, back);
+    rt_emit_leave(e, back);
     return row;
 }
 

@@ -60,10 +60,12 @@ static bool emit_kernel(rt_lower_state *state, const rt_schedule *schedule, rt_c
                            .schedule = schedule,
                            .group = call->group,
                            .key = &call->key,
+                           .debug = &state->debug,
                            .arena = state->arena};
     const char *name = kernel_name(state, schedule, call->group);
     if (!name || !rt_kernel_code_begin(&code, name)) return false;
     call->function = state->e.function;
+    rt_debug_function(&state->debug, name, call->group->lead);
     emitters[call->group->kind](&code);
     rt_kernel_code_end(&code);
     return !rt_arena_failed(state->arena);
@@ -99,8 +101,13 @@ static rt_status lower_graphs(rt_lower_state *state, rt_lowering_counts *counts)
     state->graphs = RT_NEW_ARRAY(state->arena, rt_lowered_graph, lowering->schedule_count + 1);
     if (!state->graphs || !make_table(&table, lowering, state->arena)) return RT_OUT_OF_MEMORY;
     rt_emit_launch(state);
-    for (size_t i = 0; i < lowering->schedule_count; ++i)
-        RT_TRY(lower_graph(state, &lowering->schedules[i], &table, &state->graphs[i]));
+    for (size_t i = 0; i < lowering->schedule_count; ++i) {
+        const rt_schedule *schedule = &lowering->schedules[i];
+        uint32_t line = lowering->debug_lines ? lowering->debug_lines[i] : 0;
+        if (!rt_debug_graph(&state->debug, schedule->graph, line, state->arena))
+            return RT_OUT_OF_MEMORY;
+        RT_TRY(lower_graph(state, schedule, &table, &state->graphs[i]));
+    }
     for (size_t i = 0; counts && i < lowering->schedule_count; ++i)
         counts->calls += lowering->schedules[i].group_count;
     if (counts) counts->kernels = table.count;
@@ -114,7 +121,9 @@ rt_status rt_lower(const rt_lowering *lowering, LLVMModuleRef module, rt_lowerin
     if (counts) *counts = (rt_lowering_counts){0};
     LLVMSetTarget(module, lowering->target->triple);
     rt_emitter_init(&state.e, module, lowering->target);
+    rt_debug_begin(&state.debug, &state.e, lowering->debug_file);
     rt_status status = lower_graphs(&state, counts);
+    rt_debug_end(&state.debug);
     rt_emitter_deinit(&state.e);
     rt_arena_deinit(&arena);
     if (status != RT_OK) return rt_fail(error, status, "no memory to lower the program");

@@ -21,7 +21,10 @@ typedef struct rt_lowering {
     /* Where not NULL: the bytes of parameter p's source are at this symbol, by parameter. */
     const char *const *embedded;
     int64_t least_shared_work; /* calls of kernels with less work run on the calling thread */
-    const char *debug_file; /* name of the schedule's text in debug information; NULL: none */
+    /* Name of the graphs' text in debug information (NULL: none), and the line in it of each
+     * graph's heading. */
+    const char *debug_file;
+    const uint32_t *debug_lines;
 } rt_lowering;
 
 typedef struct rt_lowering_counts {

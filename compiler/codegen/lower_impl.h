@@ -23,6 +23,7 @@ typedef struct rt_lowered_graph {
 typedef struct rt_lower_state {
     const rt_lowering *lowering;
     rt_emitter e;
+    rt_debug_info debug;
     rt_arena *arena;
     rt_lowered_graph *graphs;
     LLVMValueRef launch;      /* see entry.c */

@@ -4,6 +4,7 @@
  * column stride, or types without vectors) the same code runs with one lane. */
 #include "compiler/kernels/product.h"
 
+#include <llvm-c/DebugInfo.h>
 #include <stdio.h>
 
 #include "compiler/kernels/arithmetic.h"
@@ -16,11 +17,13 @@ enum { MAX_ROWS = 6, MAX_VECTORS = 4 };
 typedef struct place {
     LLVMBasicBlockRef block;
     LLVMValueRef function;
+    LLVMMetadataRef line;
 } place;
 
 /* Begins a function that only this module sees; returns where the builder was. */
 static place begin_helper(rt_emitter *e, const char *name, LLVMTypeRef type) {
-    place before = {LLVMGetInsertBlock(e->builder), e->function};
+    place before = {LLVMGetInsertBlock(e->builder), e->function,
+                    LLVMGetCurrentDebugLocation2(e->builder)};
     LLVMSetLinkage(rt_emit_function_begin(e, name, type), LLVMInternalLinkage);
     return before;
 }
@@ -29,6 +32,7 @@ static void end_helper(rt_emitter *e, place before) {
     LLVMBuildRetVoid(e->builder);
     e->function = before.function;
     LLVMPositionBuilderAtEnd(e->builder, before.block);
+    LLVMSetCurrentDebugLocation2(e->builder, before.line);
 }
 
 /* ---- product */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "compiler/schedule/schedule.h"
+#include "ir/print.h"
 
 typedef struct printing {
     const rt_schedule *schedule;
@@ -19,7 +20,7 @@ static bool number_values(printing *p) {
     size_t count;
     uint32_t next = 0;
     p->numbers = RT_NEW_ARRAY(&p->scratch, uint32_t, rt_graph_value_count(graph) + 1);
-    if (!p->numbers || !rt_graph_order(graph, &p->scratch, &nodes, &count)) return false;
+    if (!p->numbers || !rt_print_order(graph, &p->scratch, &nodes, &count)) return false;
     for (size_t i = 0; i < count; ++i) {
         int results = rt_op_result_count(rt_graph_node(graph, nodes[i])->op);
         for (int r = 0; r < results; ++r)
@@ -91,7 +92,7 @@ static void put_buffer(printing *p, size_t index) {
     fputc('\n', p->out);
 }
 
-const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena, uint32_t *lines) {
+const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena) {
     printing p = {.schedule = schedule, .dims = rt_module_dims(rt_graph_module(schedule->graph))};
     char *text = NULL;
     size_t size = 0;
@@ -99,10 +100,7 @@ const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena, uint3
     p.out = open_memstream(&text, &size);
     if (p.out && number_values(&p)) {
         fprintf(p.out, "schedule @%s {\n", rt_graph_name(schedule->graph));
-        for (size_t i = 0; i < schedule->group_count; ++i) {
-            if (lines) lines[i] = (uint32_t)i + 2;
-            put_group(&p, i);
-        }
+        for (size_t i = 0; i < schedule->group_count; ++i) put_group(&p, i);
         for (size_t i = 0; i < schedule->buffer_count; ++i) put_buffer(&p, i);
         fputs("}\n", p.out);
     }

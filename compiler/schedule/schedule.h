@@ -99,9 +99,8 @@ RT_MUST_CHECK rt_status rt_schedule_create(rt_graph *graph, rt_arena *arena, rt_
 /* Where a value lies, looking through views. */
 rt_storage rt_schedule_storage(const rt_schedule *schedule, rt_value value);
 
-/* One paragraph per group and a line per buffer, in `arena`. Where `lines` is not NULL it gets the
- * line (from 1) of each group's heading. */
-const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena, uint32_t *lines);
+/* A line per group and per buffer, in `arena`; values are numbered as rt_print_graph does. */
+const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena);
 
 /* Whether `member` of a row group may be written over the memory of root `input`, which the group
  * reads: every element is read at its own place, and for the last time before it is written. */

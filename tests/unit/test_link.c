@@ -46,7 +46,7 @@ static const char module_text[] = "symbols T\n"
                                   "    %%x: f32[T,1] = input \"x\"\n"
                                   "    %%w: f32[1,2] = parameter @w\n"
                                   "    %%p: f32[T,2] = matmul %%x, %%w\n"
-                                  "    %%y: f32[T,2] = add %%p, %%w\n"
+                                  "    %%y: f32[T,2] = add %%p, %%w at \"first\"\n"
                                   "    output \"y\" = %%y\n"
                                   "}\n";
 
@@ -155,6 +155,37 @@ static void test_failing_linker(void) {
     end(&f);
 }
 
+static const char *line_of(const char *text, int number) {
+    for (int i = 1; text && i < number; ++i) {
+        text = strchr(text, '\n');
+        if (text) ++text;
+    }
+    return text;
+}
+
+/* The kernels carry the names of nodes, and their code the lines of the graphs' text. */
+static void test_debug_information(void) {
+    fixture f;
+    char line[1000] = "", *colon = NULL;
+    begin(&f, false);
+    require_linked(&f);
+    const char *command = rt_arena_format(
+        &f.arena, "addr2line -e %s $(nm %s | awk '$3 == \"first.add\" {print \"0x\" $1}')",
+        f.program, f.program);
+    FILE *output = popen(command, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(output);
+    if (fgets(line, sizeof line, output)) colon = strrchr(line, ':');
+    pclose(output);
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, "program.rtir"));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(colon);
+    const char *node =
+        line_of(retort_compilation_text(f.compilation, RETORT_TEXT_GRAPHS), atoi(colon + 1));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(node);
+    CU_ASSERT_PTR_NOT_NULL(strstr(node, "= add "));
+    CU_ASSERT(strstr(node, "= add ") < strchr(node, '\n'));
+    end(&f);
+}
+
 /* A tensor that its file is too short for is found when compiling. */
 static void test_short_file(void) {
     fixture f;
@@ -170,4 +201,4 @@ static void test_short_file(void) {
 }
 
 TEST_MAIN("link", TEST(test_external_weights), TEST(test_self_contained), TEST(test_failing_linker),
-          TEST(test_short_file))
+          TEST(test_debug_information), TEST(test_short_file))
