@@ -111,7 +111,7 @@ void attention_emit_units(rt_kernel_build *build, attention_body body) {
     rt_branch branch = rt_emit_if_begin(e, has_tokens, "tokens");
     unit.origin = add(e, mul(e, unit.tokens.first, rt_emit_i64(e, facts.width)),
                       mul(e, unit.head, rt_emit_i64(e, facts.head_size)));
-    unit.padded = emit_round_up(e, unit.tokens.length, RT_TRANSPOSE_PAD);
+    unit.padded = emit_round_up(e, unit.tokens.length, rt_emit_target_lanes(e, 4));
     unit.stride = add(e, unit.padded, rt_emit_i64(e, STRIP_PAD));
     unit.bias = build->scratch;
     unit.draw = emit_draw(&unit, row);

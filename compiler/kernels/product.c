@@ -12,6 +12,27 @@
 
 enum { MAX_ROWS = 6, MAX_VECTORS = 4 };
 
+/* ---- the tile: accumulators fill the registers but for b's vectors and one of a's numbers */
+
+typedef struct tile_size {
+    unsigned rows, vectors;
+} tile_size;
+
+static tile_size tile_of(const rt_emitter *e) {
+    bool has_32_registers = e->target->vector_bytes >= 64;
+    return has_32_registers ? (tile_size){MAX_ROWS, MAX_VECTORS} : (tile_size){4, 3};
+}
+
+/* Of accumulators: narrow floats are summed in f32. */
+static unsigned vector_lanes(const rt_emitter *e, rt_dtype dtype) {
+    bool is_narrow_float = dtype == RT_F16 || dtype == RT_BF16;
+    return rt_emit_target_lanes(e, is_narrow_float ? 4 : (unsigned)rt_dtype_bytes(dtype));
+}
+
+int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype) {
+    return (int64_t)tile_of(e).vectors * vector_lanes(e, dtype);
+}
+
 /* ---- functions of the module */
 
 typedef struct place {
@@ -46,10 +67,6 @@ typedef struct strip {
     LLVMValueRef first_column, mask, initial_mask; /* of its last vector */
     unsigned vectors;
 } strip;
-
-static unsigned element_bytes(rt_dtype dtype) {
-    return (unsigned)rt_dtype_bytes(dtype);
-}
 
 static LLVMValueRef column_of(rt_emitter *e, const strip *s, unsigned vector) {
     return add(e, s->first_column, rt_emit_i64(e, vector * s->lanes));
@@ -161,13 +178,10 @@ static LLVMValueRef product_function(rt_emitter *e, rt_dtype dtype, bool is_stri
     if (function) return function;
     place before = begin_helper(e, name, type);
     function = e->function;
-    bool is_narrow_float = dtype == RT_F16 || dtype == RT_BF16;
-    unsigned bytes = is_narrow_float ? 4 : element_bytes(dtype); /* of the accumulators */
-    bool is_wide = e->target->vector_bytes >= 64;                /* 32 registers, else 16 */
     strip s = {.dtype = dtype,
-               .lanes = is_strided ? 1 : rt_emit_target_lanes(e, bytes),
-               .tile_rows = is_wide ? 6 : 4,
-               .tile_vectors = is_wide && !is_strided ? 4 : 2};
+               .lanes = is_strided ? 1 : vector_lanes(e, dtype),
+               .tile_rows = tile_of(e).rows,
+               .tile_vectors = is_strided ? 2 : tile_of(e).vectors};
     LLVMValueRef *fields[PRODUCT_PARAMETERS] = {&s.a,       &s.a_row,    &s.a_inner, &s.b,
                                                 &s.b_inner, &s.b_column, &s.c,       &s.c_row,
                                                 &s.rows,    &s.columns,  &s.inner,   &s.adds};
@@ -254,4 +268,20 @@ void rt_emit_transpose(rt_emitter *e, const rt_transpose_job *job) {
     LLVMValueRef arguments[TRANSPOSE_PARAMETERS] = {job->from,    job->from_row, job->rows,
                                                     job->columns, job->to,       job->to_row};
     LLVMBuildCall2(e->builder, type, function, arguments, TRANSPOSE_PARAMETERS, "");
+}
+
+/* ---- copy */
+
+void rt_emit_copy(rt_emitter *e, const rt_copy_job *job) {
+    unsigned lanes = vector_lanes(e, RT_F32);
+    rt_loop row = rt_emit_loop_begin(e, rt_emit_i64(e, 0), job->rows, rt_emit_i64(e, 1), "row");
+    LLVMValueRef from = mul(e, row.index, job->from_row);
+    LLVMValueRef to = mul(e, row.index, rt_emit_i64(e, job->width));
+    for (int64_t column = 0; column < job->width; column += lanes) {
+        LLVMValueRef first = rt_emit_i64(e, column);
+        LLVMValueRef mask = rt_emit_tail_mask(e, first, job->columns, lanes);
+        LLVMValueRef x = rt_emit_load(e, RT_F32, job->from, add(e, from, first), lanes, mask);
+        rt_emit_store(e, RT_F32, x, job->to, add(e, to, first), NULL);
+    }
+    rt_emit_loop_end(e, &row);
 }

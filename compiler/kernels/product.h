@@ -19,9 +19,23 @@ typedef struct rt_product {
 } rt_product;
 void rt_emit_product(rt_emitter *e, const rt_product *product);
 
-/* to[j][i] = from[i][j] for f32. The rows of `to` are written up to the next multiple of
- * RT_TRANSPOSE_PAD columns, with copies of the last row of `from`, and `to` has that many rows more
- * than needed: it holds round_up(columns) rows of `to_row` >= round_up(rows). `rows` is above 0. */
+/* Columns of the product's widest strip: where many rows meet one b, b is best cut into panels of
+ * so many columns, each packed so that its rows follow each other. At most RT_PRODUCT_MAX_PANEL. */
+enum { RT_PRODUCT_MAX_PANEL = 64 };
+int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype);
+
+/* to[i][j] = from[i][j] for f32, in rows of `width` columns, a multiple of RT_TRANSPOSE_PAD, of
+ * which those from `columns` on become 0. */
+typedef struct rt_copy_job {
+    LLVMValueRef from, from_row, rows, columns;
+    LLVMValueRef to;
+    int64_t width;
+} rt_copy_job;
+void rt_emit_copy(rt_emitter *e, const rt_copy_job *job);
+
+/* to[j][i] = from[i][j] for f32, in whole vectors: `to` has its rows and their number rounded up to
+ * the target's lanes, of which RT_TRANSPOSE_PAD is a multiple. The surplus of each row is filled
+ * with copies of the last row of `from`, the surplus rows with zeros. `rows` is above 0. */
 enum { RT_TRANSPOSE_PAD = 16 };
 typedef struct rt_transpose_job {
     LLVMValueRef from, from_row, rows, columns;

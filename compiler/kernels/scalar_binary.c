@@ -44,6 +44,24 @@ LLVMValueRef scalar_div(rt_scalar_build *b) {
     return divide_integers(b).quotient;
 }
 
+/* The upper and the lower half of an f64's digits (Veltkamp). */
+static LLVMValueRef upper_half(rt_emitter *e, LLVMValueRef x) {
+    LLVMValueRef big = mul(e, x, real(e, x, 0x1p27 + 1));
+    return sub(e, big, sub(e, big, x));
+}
+
+/* x - a b in f64 with one rounding; without a fused instruction from the exact product (Dekker). */
+static LLVMValueRef minus_product(rt_emitter *e, LLVMValueRef x, LLVMValueRef a, LLVMValueRef b) {
+    if (e->target->has_fma) return mul_add(e, sub(e, real(e, x, 0), a), b, x);
+    LLVMValueRef product = mul(e, a, b);
+    LLVMValueRef a_high = upper_half(e, a), a_low = sub(e, a, a_high);
+    LLVMValueRef b_high = upper_half(e, b), b_low = sub(e, b, b_high);
+    LLVMValueRef rest = sub(e, mul(e, a_high, b_high), product);
+    rest = add(e, add(e, rest, mul(e, a_high, b_low)), mul(e, a_low, b_high));
+    rest = add(e, rest, mul(e, a_low, b_low));
+    return sub(e, sub(e, x, product), rest);
+}
+
 /* x - trunc(x / y) y in f64 with the sign of x, exact while the quotient is below 2^53. Rounding
  * may leave the quotient one off, which shows in the remainder. */
 static LLVMValueRef real_remainder(rt_emitter *e, LLVMValueRef x, LLVMValueRef y) {
@@ -53,7 +71,7 @@ static LLVMValueRef real_remainder(rt_emitter *e, LLVMValueRef x, LLVMValueRef y
     y = apply(e, "llvm.fabs", LLVMBuildFPCast(e->builder, y, wide, ""));
     LLVMValueRef zero = real(e, x, 0), size = apply(e, "llvm.fabs", x);
     LLVMValueRef quotient = apply(e, "llvm.floor", divide(e, size, y));
-    LLVMValueRef left = mul_add(e, sub(e, zero, quotient), y, size);
+    LLVMValueRef left = minus_product(e, size, quotient, y);
     left = where(e, is_less(e, left, zero), add(e, left, y), left);
     left = where(e, is_at_most(e, y, left), sub(e, left, y), left);
     /* An infinite divisor leaves x as it is. */

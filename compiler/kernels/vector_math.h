@@ -20,7 +20,7 @@ LLVMValueRef rt_emit_erf(rt_emitter *e, LLVMValueRef x);     /* f32 6.5 ulp, f64
 LLVMValueRef rt_emit_sigmoid(rt_emitter *e, LLVMValueRef x); /* f32 3 ulp, f64 4 */
 LLVMValueRef rt_emit_sqrt(rt_emitter *e, LLVMValueRef x);    /* correctly rounded */
 LLVMValueRef rt_emit_rsqrt(rt_emitter *e, LLVMValueRef x);   /* 1.5 ulp */
-/* |x| <= 2^27: f32 0.6 ulp, f64 absolute error 2e-16 times max(1, |x| 2^-20). */
+/* |x| <= 2^20: f32 0.6 ulp, f64 absolute error 4e-16. */
 LLVMValueRef rt_emit_sin(rt_emitter *e, LLVMValueRef x);
 LLVMValueRef rt_emit_cos(rt_emitter *e, LLVMValueRef x);
 /* As C's pow: f32 0.6 ulp, f64 relative error 1e-16 |y log x|. */

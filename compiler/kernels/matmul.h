@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the forms of matmul share: a batch of products c = a b after the transposes, and how its
+ * range is cut. The range is the number of elements of the result; border u of it becomes border u
+ * * tiles / elements between the tiles of a form, whatever these are. */
+#ifndef RETORT_COMPILER_KERNELS_MATMUL_H
+#define RETORT_COMPILER_KERNELS_MATMUL_H
+
+#include "compiler/kernels/kernel_rules.h"
+#include "compiler/kernels/product.h"
+
+typedef struct matmul {
+    rt_kernel_build *build;
+    rt_type a, b, c;
+    bool transpose_a, transpose_b;
+    int batch_rank; /* leading dimensions of the result that are looped over; others join the rows
+                     */
+    LLVMValueRef matrices, rows, columns, inner;
+    LLVMValueRef a_stride, b_stride; /* between rows as they stand in memory */
+    int64_t panel;                   /* columns of a panel */
+} matmul;
+
+/* Columns [first_column, + columns) and rows [first_row, + rows) of one matrix of the batch. */
+typedef struct matmul_part {
+    LLVMValueRef matrix, first_row, rows, first_column, columns;
+} matmul_part;
+
+/* The part as a product that reads a and b where they are. */
+rt_product matmul_product(const matmul *m, const matmul_part *part);
+
+/* The tiles [begin, end) of `tiles` that are this call's. Emitted where there is work: the range is
+ * not empty. */
+typedef struct matmul_tiles {
+    LLVMValueRef begin, end;
+} matmul_tiles;
+matmul_tiles matmul_own_tiles(const matmul *m, LLVMValueRef tiles);
+
+LLVMValueRef matmul_divided_up(rt_emitter *e, LLVMValueRef size, LLVMValueRef by);
+
+/* The forms, each of which does its own tiles. In place: any type, nothing packed. Packed: f32
+ * whose a is not transposed. Library: f32 by OpenBLAS. */
+void matmul_emit_in_place(const matmul *m);
+void matmul_emit_packed(const matmul *m);
+void matmul_emit_library(const matmul *m);
+int64_t matmul_packed_bytes(void); /* of scratch */
+
+#endif
