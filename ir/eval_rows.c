@@ -11,20 +11,23 @@ static int64_t last_size(const rt_array *x) {
     return x->dims[x->rank - 1];
 }
 
-/* log sum exp of n numbers, -inf of none. */
-static double log_sum_exp(const double *x, int64_t n) {
-    double most = -INFINITY, sum = 0;
-    for (int64_t i = 0; i < n; ++i) most = x[i] > most ? x[i] : most;
-    for (int64_t i = 0; i < n; ++i) sum += exp(x[i] - most);
-    return n ? most + log(sum) : -INFINITY;
+/* The largest of n numbers and the sum of exp(x - largest): log sum exp in two parts, because a
+ * mask of -3.4e38 would swallow the logarithm. */
+static double shifted_sum(const double *x, int64_t n, double *most) {
+    double sum = 0;
+    *most = -INFINITY;
+    for (int64_t i = 0; i < n; ++i) *most = x[i] > *most ? x[i] : *most;
+    for (int64_t i = 0; i < n; ++i) sum += exp(x[i] - *most);
+    return sum;
 }
 
 rt_status eval_softmax(rt_eval *eval) {
     const rt_array *x = eval->operands[0];
     int64_t size = last_size(x);
-    for (int64_t i = 0; i < x->count; ++i) {
-        double total = log_sum_exp(x->real + i / size * size, size);
-        eval->results[0].real[i] = exp(x->real[i] - total);
+    for (int64_t first = 0; first < x->count; first += size) {
+        double most, sum = shifted_sum(x->real + first, size, &most);
+        for (int64_t i = first; i < first + size; ++i)
+            eval->results[0].real[i] = exp(x->real[i] - most) / sum;
     }
     return RT_OK;
 }
@@ -32,9 +35,10 @@ rt_status eval_softmax(rt_eval *eval) {
 rt_status eval_log_softmax(rt_eval *eval) {
     const rt_array *x = eval->operands[0];
     int64_t size = last_size(x);
-    for (int64_t i = 0; i < x->count; ++i) {
-        double total = log_sum_exp(x->real + i / size * size, size);
-        eval->results[0].real[i] = x->real[i] - total;
+    for (int64_t first = 0; first < x->count; first += size) {
+        double most, sum = shifted_sum(x->real + first, size, &most);
+        for (int64_t i = first; i < first + size; ++i)
+            eval->results[0].real[i] = x->real[i] - most - log(sum);
     }
     return RT_OK;
 }

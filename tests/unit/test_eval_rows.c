@@ -32,6 +32,13 @@ static void test_softmax(void) {
     }
     rt_value none = test_reals(&t, DIMS(0, 7), 2, NULL);
     CU_ASSERT_TRUE(test_array_is(test_eval(&t, rt_build_softmax(&t.b, none)), NULL, 0, 0));
+    /* A row whose every key is masked by the least f32 is even. */
+    static const double masked[] = {-0x1.fffffep127, -0x1.fffffep127}, even[] = {0.5, 0.5};
+    static const double logarithms[] = {-0.69314718055994531, -0.69314718055994531};
+    rt_value hidden = test_reals(&t, DIMS(1, 2), 2, masked);
+    CU_ASSERT_TRUE(test_array_is(test_eval(&t, rt_build_softmax(&t.b, hidden)), even, 2, 1e-15));
+    CU_ASSERT_TRUE(
+        test_array_is(test_eval(&t, rt_build_log_softmax(&t.b, hidden)), logarithms, 2, 1e-15));
     test_graph_end(&t);
 }
 
