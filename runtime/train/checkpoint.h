@@ -50,8 +50,8 @@ typedef struct retort_checkpoint_source {
 RT_MUST_CHECK rt_status retort_checkpoint_write(const retort_checkpoint_source *source,
                                                 const char *folder, rt_error *error);
 
-/* Makes `to` a checkpoint of the same content as `from`, by links where the file system has them:
- * files of a checkpoint are never written again. */
+/* Makes `to` a checkpoint of the same content as `from`; tensors by links where the file system has
+ * them, since those files are never written again. */
 RT_MUST_CHECK rt_status retort_checkpoint_copy(const char *from, const char *to, rt_error *error);
 
 /* Bytes that a checkpoint of the program takes, about. */

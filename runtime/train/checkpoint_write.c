@@ -301,10 +301,16 @@ rt_status retort_checkpoint_write(const retort_checkpoint_source *source, const 
 
 /* ---- copying */
 
+/* The large files; texts are copied, since people edit them. */
+static bool is_tensor_file(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot && strcmp(dot, ".safetensors") == 0;
+}
+
 static rt_status copy_file(const char *from, const char *to, rt_error *error) {
     rt_mapped_file file;
     rt_writer writer;
-    if (link(from, to) == 0) return RT_OK;
+    if (is_tensor_file(from) && link(from, to) == 0) return RT_OK;
     RT_TRY(rt_file_map(from, &file, error));
     rt_status status = rt_writer_open(&writer, to, error);
     if (status == RT_OK) {
