@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Import rules: LSTM. What PyTorch exports (zero initial state, no peepholes, whole rows) becomes
- * the graph's lstm over packed rows; everything else is unrolled over a sequence of known length.
+/* Import rules: LSTM. What PyTorch exports (zero initial state, no peepholes) becomes the graph's
+ * lstm over packed rows; everything else is unrolled over a sequence of known length. Rows that end
+ * early are reversed within their length first, so that both directions run forward and what stands
+ * behind the end is never read.
  *
  *     i, o, f = sigmoid, c = tanh of x W' + h R' + b;  cell' = f cell + i c;  h' = o tanh(cell')
  *
@@ -115,38 +117,95 @@ static bool is_zero(const lstm *l, size_t index) {
 static bool fits_rows(const lstm *l) {
     onnx_call *call = l->call;
     return onnx_type(call, l->x).dtype == RT_F32 && is_zero(l, 5) && is_zero(l, 6) &&
-           !onnx_has(call, 4) && !onnx_has(call, 7);
+           !onnx_has(call, 7);
 }
 
 /* ---- over packed rows */
+
+/* x W' + b for each token, gates in the graph's order: [B S, 4H]. */
+static rt_value preactivations(const lstm *l, int direction, rt_value rows) {
+    rt_builder *b = l->call->b;
+    rt_value weights = reorder_gates(l, of_direction(l->call, 1, direction));
+    rt_value bias = summed_bias(l, direction);
+    rt_value sums = rt_build_matmul(b, rows, weights, false, true);
+    return rt_value_is(bias) ? rt_build_add(b, sums, reorder_gates(l, bias)) : sums;
+}
+
+/* Rows as they are given, and what the steps of row b beyond length_b are, where lengths are
+ * given. All index by place: b S + step. */
+typedef struct row_order {
+    rt_value starts;    /* [B] first place of each row */
+    rt_value lengths;   /* [B], or RT_NO_VALUE */
+    rt_value is_inside; /* [B S, 1] */
+    rt_value reversed;  /* [B S] place of the token that mirrors this one in its row */
+} row_order;
+
+static row_order order_rows(const lstm *l) {
+    onnx_call *call = l->call;
+    rt_builder *b = call->b;
+    rt_dim tokens = rt_dim_multiply(call->dims, l->batch, l->steps), one = onnx_dim(call, 1);
+    rt_type rows = rt_type_make(RT_I32, 1, &l->batch);
+    rt_type places = rt_type_make(RT_I32, 2, (rt_dim[]){l->batch, l->steps});
+    row_order order = {.lengths = RT_NO_VALUE};
+    order.starts =
+        rt_build_mul(b, rt_build_iota(b, RT_I32, 0, rows), rt_build_dim_as(b, l->steps, RT_I32));
+    if (!onnx_has(call, 4)) return order;
+    order.lengths = onnx_cast(call, onnx_input(call, 4), RT_I32);
+    rt_dim column[2] = {l->batch, one};
+    rt_value lengths = onnx_reshape(call, order.lengths, column, 2);
+    rt_value starts = onnx_reshape(call, order.starts, column, 2);
+    rt_value step = rt_build_iota(b, RT_I32, 1, places);
+    rt_value is_inside = rt_build_less(b, step, lengths);
+    rt_value last = rt_build_sub(b, lengths, rt_build_scalar_int(b, RT_I32, 1));
+    rt_value mirrored = rt_build_select(b, is_inside, rt_build_sub(b, last, step), step);
+    order.is_inside = onnx_reshape(call, is_inside, (rt_dim[]){tokens, one}, 2);
+    order.reversed = onnx_reshape(call, rt_build_add(b, starts, mirrored), &tokens, 1);
+    return order;
+}
+
+/* States [B S, H] of one kind, in the order in which the rows ran: their values behind the last
+ * step, [B, H], zero for a row without steps. */
+static rt_value last_states(const lstm *l, const row_order *order, rt_value states,
+                            bool is_mirror) {
+    onnx_call *call = l->call;
+    rt_builder *b = call->b;
+    rt_dim column[2] = {l->batch, onnx_dim(call, 1)};
+    rt_value zero = rt_build_scalar_int(b, RT_I32, 0), one = rt_build_scalar_int(b, RT_I32, 1);
+    rt_value last =
+        rt_value_is(order->lengths) ? order->lengths : rt_build_dim_as(b, l->steps, RT_I32);
+    last = rt_build_sub(b, last, one);
+    if (is_mirror) last = zero;
+    rt_value place = rt_build_add(b, order->starts, rt_build_maximum(b, last, zero));
+    rt_value found = rt_build_gather(b, states, place, 0);
+    if (!rt_value_is(order->lengths)) return found;
+    rt_value has_steps = onnx_reshape(call, rt_build_less(b, zero, order->lengths), column, 2);
+    return rt_build_select(b, has_steps, found, onnx_scalar_like(call, found, 0));
+}
 
 static lstm_run run_rows(const lstm *l, int direction, bool is_reverse) {
     onnx_call *call = l->call;
     rt_builder *b = call->b;
     rt_dim tokens = rt_dim_multiply(call->dims, l->batch, l->steps);
     rt_dim ends = rt_dim_add(call->dims, l->batch, onnx_dim(call, 1));
+    row_order order = order_rows(l);
+    bool mirrors = is_reverse && rt_value_is(order.lengths);
     rt_value rows = onnx_reshape(call, l->x, (rt_dim[]){tokens, l->width}, 2);
-    rt_value weights = reorder_gates(l, of_direction(call, 1, direction));
-    rt_value recurrent = reorder_gates(l, of_direction(call, 2, direction));
-    rt_value bias = summed_bias(l, direction);
-    rt_value sums = rt_build_matmul(b, rows, weights, false, true);
-    if (rt_value_is(bias)) sums = rt_build_add(b, sums, reorder_gates(l, bias));
+    if (mirrors) rows = rt_build_gather(b, rows, order.reversed, 0);
     rt_value index = rt_build_iota(b, RT_I32, 0, rt_type_make(RT_I32, 1, &ends));
     rt_value offsets = rt_build_mul(b, index, rt_build_dim_as(b, l->steps, RT_I32));
+    rt_value operands[3] = {preactivations(l, direction, rows),
+                            reorder_gates(l, of_direction(call, 2, direction)), offsets};
     rt_value results[3];
-    rt_attr attr = {.integer = is_reverse};
-    rt_build_results(b, RT_OP_lstm, (rt_value[]){sums, recurrent, offsets}, 3, &attr, results);
+    rt_attr attr = {.integer = is_reverse && !mirrors};
+    rt_build_results(b, RT_OP_lstm, operands, 3, &attr, results);
     rt_dim whole[3] = {l->batch, l->steps, onnx_dim(call, l->size)};
-    rt_dim one[2] = {l->batch, whole[2]};
-    rt_dim last =
-        is_reverse ? onnx_dim(call, 0) : rt_dim_subtract(call->dims, l->steps, onnx_dim(call, 1));
-    lstm_run run = {.hidden = onnx_reshape(call, results[0], whole, 3)};
-    rt_value cell = onnx_reshape(call, results[1], whole, 3);
-    if (!rt_value_is(cell)) return run;
-    rt_value end = rt_build_slice(b, run.hidden, 1, last, onnx_dim(call, 1), 1);
-    run.last_hidden = onnx_reshape(call, end, one, 2);
-    end = rt_build_slice(b, cell, 1, last, onnx_dim(call, 1), 1);
-    run.last_cell = onnx_reshape(call, end, one, 2);
+    lstm_run run = {.last_hidden = last_states(l, &order, results[0], attr.integer),
+                    .last_cell = last_states(l, &order, results[1], attr.integer)};
+    rt_value hidden = results[0];
+    if (mirrors) hidden = rt_build_gather(b, hidden, order.reversed, 0);
+    if (rt_value_is(order.lengths))
+        hidden = rt_build_select(b, order.is_inside, hidden, onnx_scalar_like(call, hidden, 0));
+    run.hidden = onnx_reshape(call, hidden, whole, 3);
     return run;
 }
 
@@ -202,8 +261,8 @@ static lstm_run run_unrolled(const lstm *l, int direction, bool is_reverse) {
     lstm_run run = {RT_NO_VALUE, RT_NO_VALUE, RT_NO_VALUE};
     if (!rt_dim_is_constant(call->dims, l->steps, &steps) || steps < 1 || steps > MAX_UNROLLED) {
         onnx_fail(call,
-                  "with initial states, peepholes or lengths, the sequence must have a known "
-                  "length of at most %d",
+                  "with initial states or peepholes the sequence must have a known length of at "
+                  "most %d",
                   MAX_UNROLLED);
         return run;
     }
