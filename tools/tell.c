@@ -4,6 +4,15 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+static bool names_file(const char *text, size_t length) {
+    char path[4096];
+    if (length >= sizeof path) return false;
+    memcpy(path, text, length);
+    path[length] = '\0';
+    return access(path, F_OK) == 0;
+}
 
 /* Length of "path" or "path:line" in front of ": "; 0 where the line begins with a sentence. */
 static size_t place_length(const char *line, size_t length) {
@@ -14,7 +23,7 @@ static size_t place_length(const char *line, size_t length) {
                     (line[end] == ':' && isdigit((unsigned char)line[end + 1]));
         ++end;
     }
-    return has_path && end + 1 < length ? end : 0;
+    return end + 1 < length && (has_path || names_file(line, end)) ? end : 0;
 }
 
 void tell_line(const char *severity, const char *line, size_t length) {
