@@ -1,0 +1,118 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# retort inspect: what it shows of each kind of model, what it refuses.
+. "$(dirname "$0")/cases.sh"
+
+cat >small.rtir <<'END'
+symbols B
+parameter @w: f32[4,3] {trainable, decayed, initial = normal(0.02)}
+parameter @b: f32[4] {initial = constant(0.5)}
+
+graph @forward {
+    %0: f32[B,3] = input "x"
+    %1: f32[4,3] = parameter @w
+    %2: f32[B,4] = matmul %0, %1 {transpose_b = true}
+    %3: f32[4] = parameter @b
+    %4: f32[B,4] = add %2, %3
+    output "y" = %4
+}
+END
+
+begin "a summary of a graph in text form"
+run 0 retort inspect small.rtir
+said "small.rtir (text form)"
+said "parameters   16 in 2 tensors, 0.0 MB"
+said "inputs       x f32[B,3]"
+said "outputs      y f32[B,4]"
+said "graph        5 nodes: 1 input, 2 parameter, 1 add, 1 matmul"
+
+begin "its parameters and what trains"
+run 0 retort inspect small.rtir --parameters
+said "f32[4,3]           trainable normal(0.02)"
+said "f32[4]             frozen    constant(0.5)"
+run 0 retort inspect small.rtir --trainable
+said "trainable params: 12 || all params: 16 || trainable%: 75.0000"
+
+begin "the text form reads back as it was"
+run 0 retort inspect small.rtir --graph
+cp .out again.rtir
+run 0 retort inspect again.rtir --graph
+holds cmp -s .out again.rtir
+
+begin "the graph for Graphviz"
+run 0 retort inspect small.rtir --dot
+said 'digraph "forward" {'
+said '[label="parameter\nw\nf32[4,3]"'
+said '[shape=oval, label="y"]'
+
+begin "wrong usage"
+run 2 retort inspect
+told "which model?"
+run 2 retort inspect small.rtir --colour
+told "there is no option '--colour'"
+run 2 retort inspect small.rtir --dot --graph
+told "one view at a time"
+run 2 retort inspect small.rtir small.rtir
+told "one argument too many"
+
+begin "what is no model"
+run 1 retort inspect absent.onnx
+told "absent.onnx: error: "
+run 1 retort inspect absent
+told "absent: error: No such file or directory"
+echo text >note.txt
+run 1 retort inspect note.txt
+told "note.txt: error: is no model"
+echo text >note.onnx
+run 1 retort inspect note.onnx
+told "note.onnx: error: "
+: >empty.onnx
+run 1 retort inspect empty.onnx
+told "empty.onnx: error: "
+mkdir -p folder
+run 1 retort inspect folder
+told "folder: error: there is no config.json in the folder"
+echo '{"model_type": "gpt2"}' >folder/config.json
+run 1 retort inspect folder
+told "error: "
+printf 'graph @f {\n    output "y" = %%1\n}\n' >wrong.rtir
+run 1 retort inspect wrong.rtir
+told "wrong.rtir:2:"
+echo '' >nothing.rtir
+run 1 retort inspect nothing.rtir
+told "nothing.rtir: error: there is no graph in it"
+
+begin "a Hugging Face folder"
+if [ -d "$data/golden/ft_cls" ]; then
+    mkdir -p saved
+    cp "$data/golden/ft_cls/config.json" saved/
+    cp "$data/golden/ft_cls/initial.safetensors" saved/model.safetensors
+    run 0 retort inspect saved
+    said "family       bert, post-norm"
+    said "layers       3 of width 48, 4 heads, inner width 80, gelu"
+    said "classes      3"
+    said "parameters   76419 in 57 tensors"
+    said "outputs      logits f32[B,3]"
+    run 0 retort inspect saved --parameters
+    said "bert.encoder.layer.1.output.dense.weight"
+    head -c 2000 saved/model.safetensors >cut.safetensors
+    cp saved/config.json cut_config.json
+    run 1 retort inspect cut.safetensors
+    told "cut.safetensors: error: "
+else
+    skip "no test data"
+fi
+
+begin "an ONNX file of another program"
+if [ -d "$data/golden/fwd_bert" ]; then
+    run 0 retort inspect "$data/golden/fwd_bert/model.onnx"
+    said "parameters   66672 in 55 tensors"
+    said "3 attention"
+    head -c 20000 "$data/golden/fwd_bert/model.onnx" >cut.onnx
+    run 1 retort inspect cut.onnx
+    told "cut.onnx: error: "
+else
+    skip "no test data"
+fi
+
+finish

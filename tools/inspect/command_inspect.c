@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `retort inspect`: what is in a model. */
+#include <stdio.h>
+
+#include "ir/print.h"
+#include "tools/arguments.h"
+#include "tools/commands.h"
+#include "tools/graph_dot.h"
+#include "tools/inspect/inspect.h"
+#include "tools/tell.h"
+
+static const char usage[] =
+    "usage: retort inspect MODEL [OPTION]\n"
+    "Tells what is in MODEL: an ONNX file, a Hugging Face folder or .safetensors file, or a graph\n"
+    "in text form (.rtir).\n"
+    "\n"
+    "  (no option)    a summary: family, sizes, parameters, work per token, inputs and outputs\n"
+    "  --graph        the graph in text form, as it is compiled\n"
+    "  --dot          the graph for Graphviz: retort inspect MODEL --dot | dot -Tsvg >graph.svg\n"
+    "  --parameters   every parameter: name, shape, whether it trains, where its values are\n"
+    "  --trainable    the parameters that train, and their share\n";
+
+typedef enum view { VIEW_SUMMARY, VIEW_GRAPH, VIEW_DOT, VIEW_PARAMETERS, VIEW_TRAINABLE } view;
+
+static int print_text(const char *text) {
+    if (text) return fputs(text, stdout) < 0;
+    fputs("error: out of memory\n", stderr);
+    return 1;
+}
+
+static int show(model_file *m, view which) {
+    int exit_code = 0;
+    switch (which) {
+    case VIEW_SUMMARY: inspect_summary(m); break;
+    case VIEW_GRAPH: exit_code = print_text(rt_print_module(m->module, &m->arena)); break;
+    case VIEW_DOT: exit_code = print_text(graph_dot_text(m->graph, &m->arena)); break;
+    case VIEW_PARAMETERS: inspect_parameters(m); break;
+    case VIEW_TRAINABLE: inspect_trainable(m); break;
+    }
+    if (fflush(stdout) == 0) return exit_code;
+    fputs("error: standard output cannot be written\n", stderr);
+    return 1;
+}
+
+int command_inspect(int argc, char **argv) {
+    static const char *const options[] = {
+        [VIEW_GRAPH] = "--graph",
+        [VIEW_DOT] = "--dot",
+        [VIEW_PARAMETERS] = "--parameters",
+        [VIEW_TRAINABLE] = "--trainable",
+    };
+    arguments a = {.command = "inspect", .usage = usage, .argc = argc, .argv = argv};
+    const char *path = NULL;
+    size_t count = 0;
+    view which = VIEW_SUMMARY;
+    while (arguments_next(&a)) {
+        bool is_view = false;
+        for (int i = VIEW_GRAPH; i <= VIEW_TRAINABLE && !is_view; ++i) {
+            arguments_flag(&a, options[i], &is_view);
+            if (is_view && which != VIEW_SUMMARY)
+                arguments_usage(&a, "one view at a time: %s or %s", options[which], options[i]);
+            if (is_view) which = (view)i;
+        }
+        if (!is_view) arguments_operand(&a, &path, 1, &count);
+    }
+    if (a.exit_code >= 0) return a.exit_code;
+    if (!count) return arguments_usage(&a, "which model?");
+    model_file m;
+    if (!model_file_open(path, &m)) return 1;
+    int exit_code = show(&m, which);
+    model_file_close(&m);
+    return exit_code;
+}
