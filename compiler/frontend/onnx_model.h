@@ -101,6 +101,10 @@ typedef struct rt_onnx_node {
     const char *op_type;
     const char *domain; /* "" is ai.onnx (the reader writes "ai.onnx" as "") */
     const char *overload;
+    /* The modules that PyTorch's newer exporter says the node comes from, outermost first and the
+     * operation last: "['', 'encoder', 'encoder.query', 'linear_1']"; "" where it says nothing.
+     * Not written. */
+    const char *scopes;
     const char *const *inputs; /* "" is an optional input left out */
     size_t input_count;
     const char *const *outputs; /* "" is an output nobody reads */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Checkpoint names of weights that the exporter renamed.
  *
- * PyTorch's TorchScript exporter folds the transpose of a linear layer's weight into a fresh
- * initialiser `onnx::MatMul_<number>` of shape [in, out]. The layer is known from the bias that is
- * added to the product ("x.query.bias"), else from the node's path ("/x/query/MatMul"). A decoder
- * tied to an embedding table appears as a second copy of the table: it is recognised by its values,
- * or training would untie it silently. */
+ * PyTorch's exporters fold the transpose of a linear layer's weight into a fresh initialiser of
+ * shape [in, out], named `onnx::MatMul_<number>` or `val_<number>`. The layer is known from the
+ * bias that is added to the product ("x.query.bias"), from the scopes that the newer exporter
+ * writes beside the node, or from the node's path ("/x/query/MatMul"). A decoder tied to an
+ * embedding table appears as a second copy of the table: it is recognised by its values, or
+ * training would untie it silently. */
 #include <string.h>
 
 #include "compiler/frontend/onnx_importer.h"
@@ -80,6 +81,17 @@ static const char *name_from_path(const recovery *r, const rt_onnx_node *product
     return name;
 }
 
+/* "['', 'x', 'x.query', 'linear_3']" gives "x.query"; NULL where no linear layer is named. */
+static const char *name_from_scopes(const recovery *r, const rt_onnx_node *product) {
+    const char *scopes = product->scopes ? product->scopes : "";
+    const char *operation = strrchr(scopes, ',');
+    if (!operation || operation == scopes || strncmp(operation, ", 'linear", 9) != 0) return NULL;
+    const char *end = operation - 1, *begin = end; /* at the quote behind the layer's name */
+    while (begin > scopes && begin[-1] != '\'') --begin;
+    if (*end != '\'' || begin == end || begin == scopes) return NULL;
+    return rt_arena_copy_text(r->arena, begin, (size_t)(end - begin));
+}
+
 static bool add_weight(recovery *r, const rt_onnx_tensor *tensor, onnx_weight weight) {
     onnx_weight *kept = RT_NEW(r->arena, onnx_weight);
     if (!kept) return false;
@@ -89,8 +101,9 @@ static bool add_weight(recovery *r, const rt_onnx_tensor *tensor, onnx_weight we
 }
 
 static bool recover_linear(recovery *r, const rt_onnx_tensor *tensor, const reader *use) {
-    if (strncmp(tensor->name, "onnx::", 6) != 0) return true;
+    if (strchr(tensor->name, '.')) return true; /* a checkpoint's name already */
     const char *layer = name_from_bias(r, use->node, tensor->dims[1]);
+    if (!layer) layer = name_from_scopes(r, use->node);
     if (!layer) layer = name_from_path(r, use->node);
     if (!layer) return true;
     const char *name = rt_arena_format(r->arena, "%s.weight", layer);

@@ -468,6 +468,16 @@ static rt_status read_attributes(reading *r, Onnx__AttributeProto **messages, si
     return RT_OK;
 }
 
+static const char *find_scopes(const Onnx__NodeProto *message) {
+    for (size_t i = 0; i < message->n_metadata_props; ++i) {
+        const char *key = text_or_empty(message->metadata_props[i]->key);
+        if (strcmp(key, "pkg.torch.onnx.name_scopes") == 0) {
+            return text_or_empty(message->metadata_props[i]->value);
+        }
+    }
+    return "";
+}
+
 static rt_status read_nodes(reading *r, Onnx__NodeProto **messages, size_t count,
                             const rt_onnx_node **nodes) {
     rt_onnx_node *array;
@@ -479,6 +489,7 @@ static rt_status read_nodes(reading *r, Onnx__NodeProto **messages, size_t count
         node->op_type = text_or_empty(message->op_type);
         node->domain = read_domain(message->domain);
         node->overload = text_or_empty(message->overload);
+        node->scopes = find_scopes(message);
         node->input_count = message->n_input;
         node->output_count = message->n_output;
         node->attribute_count = message->n_attribute;

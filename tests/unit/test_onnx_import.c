@@ -292,6 +292,47 @@ static void test_weights(void) {
     end(&f);
 }
 
+/* The layer behind a weight that the exporter renamed: by its bias, by scopes, by the node's path.
+ */
+static void test_recovered_names(void) {
+    static float matrix[8], bias[4];
+    static const int64_t two_by_four[] = {2, 4}, four[] = {4};
+    static const struct {
+        const char *weight, *scopes, *path, *bias, *wanted;
+    } cases[] = {
+        {"onnx::MatMul_7", "", "/a/MatMul", "x.query.bias", "x.query.weight"},
+        {"val_7", "['', 'x', 'x.value', 'linear_2']", "node_1", NULL, "x.value.weight"},
+        {"val_7", "['', 'linear1', 'linear']", "node_1", NULL, "linear1.weight"},
+        {"val_7", "['', 'x', 'x.value', 'matmul']", "node_1", NULL, "val_7"},
+        {"val_7", "", "/enc/layer.0/key/MatMul", NULL, "enc.layer.0.key.weight"},
+        {"val_7", "", "/MatMul", "offset", "val_7"},
+        {"x.kernel", "", "/enc/key/MatMul", "x.query.bias", "x.kernel"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        fixture f = begin(17);
+        add_input(&f, "x", RT_ONNX_FLOAT, "n,2");
+        add_tensor(&f, cases[i].weight, RT_F32, 2, two_by_four, matrix);
+        const char *inputs = rt_arena_format(&f.arena, "x,%s", cases[i].weight);
+        rt_onnx_node *product = add_node(&f, "MatMul", inputs, "p");
+        product->name = cases[i].path;
+        product->scopes = cases[i].scopes;
+        add_output(&f, cases[i].bias ? "y" : "p");
+        if (cases[i].bias) {
+            add_tensor(&f, cases[i].bias, RT_F32, 1, four, bias);
+            add_node(&f, "Add", rt_arena_format(&f.arena, "%s,p", cases[i].bias), "y");
+        }
+        expect_imported(&f);
+        rt_parameter weight = rt_module_find_parameter(f.module, cases[i].wanted);
+        if (!rt_parameter_is(weight)) printf("no parameter %s\n", cases[i].wanted);
+        CU_ASSERT_FATAL(rt_parameter_is(weight));
+        bool is_renamed = strcmp(cases[i].wanted, cases[i].weight) != 0;
+        const rt_parameter_info *info = rt_module_parameter(f.module, weight);
+        CU_ASSERT_EQUAL(info->source.transform == RT_TRANSFORM_TRANSPOSE, is_renamed);
+        expect_output(&f, cases[i].bias ? "y" : "p", "f32[n,4]");
+        end(&f);
+    }
+}
+
 /* A decoder that repeats the embedding table transposed is the table. */
 static void test_tied_table(void) {
     static float table[64 * 32], decoder[32 * 64];
@@ -507,6 +548,7 @@ static void test_corpus(void) {
 }
 
 TEST_MAIN("onnx_import", TEST(test_shape_arithmetic), TEST(test_slices), TEST(test_axis_names),
-          TEST(test_known_inputs), TEST(test_weights), TEST(test_tied_table), TEST(test_functions),
-          TEST(test_function_without_end), TEST(test_function_that_multiplies),
-          TEST(test_missing_operators), TEST(test_refusals), TEST(test_corpus))
+          TEST(test_known_inputs), TEST(test_weights), TEST(test_recovered_names),
+          TEST(test_tied_table), TEST(test_functions), TEST(test_function_without_end),
+          TEST(test_function_that_multiplies), TEST(test_missing_operators), TEST(test_refusals),
+          TEST(test_corpus))
