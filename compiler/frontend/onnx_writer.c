@@ -302,22 +302,32 @@ static rt_status make_model(writing *w, const rt_onnx_model *model, Onnx__ModelP
 /* protobuf-c's sink, writing to a file. */
 typedef struct file_sink {
     ProtobufCBuffer base;
-    rt_writer writer;
+    rt_writer *writer;
 } file_sink;
 
 static void append_to_file(ProtobufCBuffer *buffer, size_t size, const uint8_t *bytes) {
     file_sink *sink = (file_sink *)buffer;
-    rt_writer_write(&sink->writer, bytes, size);
+    rt_writer_write(sink->writer, bytes, size);
+}
+
+static rt_status stream_message(rt_writer *writer, const ProtobufCMessage *message,
+                                rt_error *error) {
+    if (protobuf_c_message_get_packed_size(message) > INT32_MAX) {
+        return rt_fail(error, RT_UNSUPPORTED, "%s: would be larger than 2 GB, ONNX's limit",
+                       writer->path);
+    }
+    file_sink sink = {.base = {append_to_file}, .writer = writer};
+    protobuf_c_message_pack_to_buffer(message, &sink.base);
+    return RT_OK;
 }
 
 static rt_status write_message(const char *path, const ProtobufCMessage *message, rt_error *error) {
-    if (protobuf_c_message_get_packed_size(message) > INT32_MAX) {
-        return rt_fail(error, RT_UNSUPPORTED, "%s: would be larger than 2 GB, ONNX's limit", path);
-    }
-    file_sink sink = {.base = {append_to_file}};
-    RT_TRY(rt_writer_open(&sink.writer, path, error));
-    protobuf_c_message_pack_to_buffer(message, &sink.base);
-    return rt_writer_commit(&sink.writer, error);
+    rt_writer writer;
+    RT_TRY(rt_writer_open(&writer, path, error));
+    rt_status status = stream_message(&writer, message, error);
+    if (status == RT_OK) return rt_writer_commit(&writer, error);
+    rt_writer_abandon(&writer);
+    return status;
 }
 
 rt_status rt_onnx_write(const char *path, const rt_onnx_model *model, rt_error *error) {
@@ -333,12 +343,21 @@ rt_status rt_onnx_write(const char *path, const rt_onnx_model *model, rt_error *
     return status;
 }
 
-rt_status rt_onnx_write_tensor(const char *path, const rt_onnx_tensor *tensor, rt_error *error) {
+rt_status rt_onnx_stream_tensor(rt_writer *writer, const rt_onnx_tensor *tensor, rt_error *error) {
     writing w = {.error = error};
     Onnx__TensorProto message;
     rt_status status = make_tensor(&w, tensor, &message);
-    if (status == RT_OK) status = write_message(path, &message.base, error);
+    if (status == RT_OK) status = stream_message(writer, &message.base, error);
     rt_arena_deinit(&w.arena);
+    return status;
+}
+
+rt_status rt_onnx_write_tensor(const char *path, const rt_onnx_tensor *tensor, rt_error *error) {
+    rt_writer writer;
+    RT_TRY(rt_writer_open(&writer, path, error));
+    rt_status status = rt_onnx_stream_tensor(&writer, tensor, error);
+    if (status == RT_OK) return rt_writer_commit(&writer, error);
+    rt_writer_abandon(&writer);
     return status;
 }
 

@@ -6,6 +6,7 @@
 
 #include "compiler/frontend/onnx_model.h"
 #include "runtime/base/arena.h"
+#include "runtime/base/file.h"
 #include "runtime/base/status.h"
 
 /* Writes `model` with its producer set to Retort where model->producer is NULL. Strings may be NULL
@@ -16,6 +17,9 @@ RT_MUST_CHECK rt_status rt_onnx_write(const char *path, const rt_onnx_model *mod
 /* Writes a file that is one TensorProto (test data). */
 RT_MUST_CHECK rt_status rt_onnx_write_tensor(const char *path, const rt_onnx_tensor *tensor,
                                              rt_error *error);
+/* The same into a file that the caller opened and commits. */
+RT_MUST_CHECK rt_status rt_onnx_stream_tensor(rt_writer *writer, const rt_onnx_tensor *tensor,
+                                              rt_error *error);
 
 /* The same message in memory, for tests and small models: bytes in `arena`. */
 RT_MUST_CHECK rt_status rt_onnx_write_bytes(const rt_onnx_model *model, rt_arena *arena,

@@ -9,11 +9,11 @@
 
 #include "compiler/frontend/onnx_import.h"
 #include "compiler/frontend/onnx_reader.h"
-#include "compiler/frontend/onnx_tensor.h"
 #include "passes/pass_manager.h"
 #include "runtime/base/file.h"
 #include "runtime/program.h"
 #include "tools/session.h"
+#include "tools/tensor_file.h"
 #include "tools/verify/tolerance.h"
 #include "tools/verify/verify.h"
 
@@ -39,29 +39,6 @@ typedef struct onnx_case {
 
 /* ---- stored tensors */
 
-static rt_status read_tensor(onnx_case *c, const char *path, rt_tensor *tensor) {
-    rt_onnx_source source = {0};
-    rt_dtype dtype;
-    RT_TRY(rt_onnx_open_tensor(path, &source, c->error));
-    const rt_onnx_tensor *stored = source.tensor;
-    rt_status status = RT_OK;
-    if (!rt_onnx_type_dtype(stored->type, &dtype) || stored->rank > RT_MAX_RANK)
-        status = rt_fail(c->error, RT_UNSUPPORTED, "%s: %s of rank %d", path,
-                         rt_onnx_type_text(stored->type), stored->rank);
-    void *values = status == RT_OK
-                       ? rt_arena_array(&c->arena, (size_t)stored->count + 1, rt_dtype_bytes(dtype))
-                       : NULL;
-    if (status == RT_OK && !values) status = RT_OUT_OF_MEMORY;
-    if (status == RT_OK) status = rt_onnx_tensor_values(stored, values);
-    if (status == RT_OK) {
-        *tensor = (rt_tensor){
-            .dtype = dtype, .rank = stored->rank, .count = stored->count, .data = values};
-        for (int i = 0; i < stored->rank; ++i) tensor->dims[i] = stored->dims[i];
-    }
-    rt_onnx_close(&source);
-    return status;
-}
-
 static rt_status read_tensors(onnx_case *c, int set, const char *kind, rt_tensor *tensors,
                               size_t *count) {
     for (*count = 0; *count < MAX_TENSORS; ++*count) {
@@ -69,7 +46,7 @@ static rt_status read_tensors(onnx_case *c, int set, const char *kind, rt_tensor
                                      kind, *count);
         if (!path) return RT_OUT_OF_MEMORY;
         if (!rt_file_exists(path)) break;
-        RT_TRY(read_tensor(c, path, &tensors[*count]));
+        RT_TRY(tensor_file_read(path, &c->arena, &tensors[*count], c->error));
     }
     return RT_OK;
 }
