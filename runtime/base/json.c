@@ -275,6 +275,30 @@ void rt_json_put_null(rt_json_writer *json, const char *key) {
     put_text(json, key, "null");
 }
 
+void rt_json_put_value(rt_json_writer *json, const char *key, const json_t *value) {
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        rt_json_begin_object(json, key);
+        for (void *next = json_object_iter((json_t *)value); next;
+             next = json_object_iter_next((json_t *)value, next))
+            rt_json_put_value(json, json_object_iter_key(next), json_object_iter_value(next));
+        rt_json_end(json);
+        break;
+    case JSON_ARRAY:
+        rt_json_begin_array(json, key);
+        for (size_t i = 0; i < json_array_size(value); ++i)
+            rt_json_put_value(json, NULL, json_array_get(value, i));
+        rt_json_end(json);
+        break;
+    case JSON_STRING: rt_json_put_string(json, key, json_string_value(value)); break;
+    case JSON_INTEGER: rt_json_put_integer(json, key, json_integer_value(value)); break;
+    case JSON_REAL: rt_json_put_double(json, key, json_real_value(value)); break;
+    case JSON_TRUE:
+    case JSON_FALSE: rt_json_put_boolean(json, key, json_is_true(value)); break;
+    case JSON_NULL: rt_json_put_null(json, key); break;
+    }
+}
+
 void rt_json_format_float(char text[RT_JSON_NUMBER_SIZE], float value) {
     for (int digits = 1; digits <= 9; ++digits) {
         snprintf(text, RT_JSON_NUMBER_SIZE, "%.*g", digits, (double)value);

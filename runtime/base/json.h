@@ -91,6 +91,8 @@ void rt_json_put_double(rt_json_writer *json, const char *key, double value);
 void rt_json_put_boolean(rt_json_writer *json, const char *key, bool value);
 void rt_json_put_string(rt_json_writer *json, const char *key, const char *value);
 void rt_json_put_null(rt_json_writer *json, const char *key);
+/* A whole value as jansson has it, at most RT_JSON_MAX_DEPTH deep in all. */
+void rt_json_put_value(rt_json_writer *json, const char *key, const json_t *value);
 
 /* The fewest digits (at most 9 for float, 17 for double) that read back to the same value. */
 void rt_json_format_float(char text[RT_JSON_NUMBER_SIZE], float value);

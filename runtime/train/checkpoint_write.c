@@ -99,7 +99,21 @@ static rt_status write_tensors(folder_writer *w, const char *name,
     return status;
 }
 
-/* config.json names the classes: those of the data, which the compiler may not have known. */
+/* ---- files of the compiler */
+
+/* Whether config.json names the classes as the data does. */
+static bool names_classes(const json_t *config, const rt_labels *labels) {
+    const json_t *names = json_object_get(config, "id2label");
+    bool is_same = json_object_size(names) == labels->count;
+    for (size_t c = 0; is_same && c < labels->count; ++c) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", c);
+        const char *name = json_string_value(json_object_get(names, number));
+        is_same = name && strcmp(name, labels->names[c]) == 0;
+    }
+    return is_same;
+}
+
 static void name_classes(json_t *config, const rt_labels *labels) {
     json_t *names = json_object(), *numbers = json_object();
     for (size_t c = 0; c < labels->count; ++c) {
@@ -112,31 +126,39 @@ static void name_classes(json_t *config, const rt_labels *labels) {
     json_object_set_new(config, "label2id", numbers);
 }
 
-/* The text of one of the compiler's files; the caller frees. */
-static char *file_text(const char *name, json_t *value, const retort_data *data) {
-    json_t *parsed = NULL;
-    if (json_is_string(value) && strcmp(name, "config.json") != 0)
-        return strdup(json_string_value(value));
-    if (json_is_string(value)) parsed = json_loads(json_string_value(value), 0, NULL);
-    json_t *root = json_is_string(value) ? parsed : value;
-    if (!json_is_object(root)) return strdup("");
-    if (strcmp(name, "config.json") == 0 && data->labels.count) name_classes(root, &data->labels);
-    char *text = json_dumps(root, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-    json_decref(parsed);
-    return text;
+/* config.json with the classes of the data, which the compiler may not have known. */
+static rt_status write_config(folder_writer *w, const char *text) {
+    const rt_labels *labels = &w->source->data->labels;
+    json_t *config;
+    rt_writer writer;
+    RT_TRY(rt_json_parse("config.json", text, strlen(text), &config, w->error));
+    bool is_right = !labels->count || !json_is_object(config) || names_classes(config, labels);
+    rt_status status = RT_OK;
+    if (is_right) {
+        status = rt_file_replace(w->path, text, strlen(text), w->error);
+    } else {
+        name_classes(config, labels);
+        status = rt_writer_open(&writer, w->path, w->error);
+        rt_json_writer json = {.out = &writer, .is_pretty = true};
+        if (status == RT_OK) {
+            rt_json_put_value(&json, NULL, config);
+            status = rt_writer_commit(&writer, w->error);
+        }
+    }
+    json_decref(config);
+    return status;
 }
 
 static rt_status write_model_files(folder_writer *w) {
     json_t *files = json_object_get(w->source->settings->program, "checkpoint"), *value;
     const char *name;
     json_object_foreach(files, name, value) {
-        if (strchr(name, '/') || *name == '.') continue;
+        const char *text = json_string_value(value);
+        if (!text || strchr(name, '/') || *name == '.') continue;
         NEED_PATH(w, name);
-        char *text = file_text(name, value, w->source->data);
-        if (!text) return rt_fail(w->error, RT_OUT_OF_MEMORY, "out of memory");
-        rt_status status = rt_file_replace(w->path, text, strlen(text), w->error);
-        free(text);
-        RT_TRY(status);
+        RT_TRY(strcmp(name, "config.json") == 0
+                   ? write_config(w, text)
+                   : rt_file_replace(w->path, text, strlen(text), w->error));
     }
     return RT_OK;
 }

@@ -66,7 +66,7 @@ static int terminal_width(FILE *stream) {
 /* "epoch 1.35/3  loss 0.2134  12,345 tokens/s  4:32 left", or what of it is known. */
 static void describe(const retort_progress *p, char *text, size_t size) {
     rt_arena arena = {0};
-    int used = snprintf(text, size, "epoch %.2f/%.4g", p->epoch, p->epochs);
+    int used = snprintf(text, size, "epoch %.2f/%.3g", p->epoch, p->epochs);
     size_t length = used > 0 ? (size_t)used : 0;
     if (p->update > 0 && length < size)
         length += (size_t)snprintf(text + length, size - length, "  loss %.4f  %s tokens/s",
@@ -80,25 +80,21 @@ static void describe(const retort_progress *p, char *text, size_t size) {
 }
 
 static void draw_bar(retort_console *console, const retort_progress *p) {
-    enum { MOST = 30 };
-    char facts[200], counts[60], bar[MOST + 1];
+    enum { LEAST_WIDTH = 90, BAR = 20 };
+    char facts[200], line[400];
     describe(p, facts, sizeof facts);
     double share = p->updates ? (double)p->update / (double)p->updates : 1;
-    int length = snprintf(counts, sizeof counts, "%3.0f%%  %" PRIu64 "/%" PRIu64 "  ", share * 100,
-                          p->update, p->updates);
-    int width = terminal_width(console->notes) - 1;
-    int room = width - length - (int)strlen(facts) - 4;
-    if (room > MOST) room = MOST;
+    int width = terminal_width(console->notes) - 1, filled = (int)(share * BAR);
+    const char *const bar = "====================>                    ";
+    const char *const shown = bar + BAR - filled; /* its first BAR bytes */
+    snprintf(line, sizeof line, "%3.0f%%  %" PRIu64 "/%" PRIu64 "  %s", share * 100, p->update,
+             p->updates, facts);
     fputs("\r\033[K", console->notes);
-    if (room >= 5) {
-        int filled = (int)(share * room);
-        memset(bar, ' ', (size_t)room);
-        memset(bar, '=', (size_t)filled);
-        if (filled < room) bar[filled] = '>';
-        fprintf(console->notes, "[%.*s]  %s%s", room, bar, counts, facts);
-    } else {
-        fprintf(console->notes, "%.*s", width, facts);
+    if (width >= LEAST_WIDTH) {
+        fprintf(console->notes, "[%.*s] ", BAR, shown);
+        width -= BAR + 3;
     }
+    fprintf(console->notes, "%.*s", width, line);
     console->has_line = true;
     fflush(console->notes);
 }

@@ -60,7 +60,7 @@ void retort_summary_begin(retort_session *session) {
     retort_console_note(&session->console, "memory: %s planned",
                         rt_words_bytes(retort_plan_total(&plan), &arena));
     retort_console_note(
-        &session->console, "%s updates of %" PRId64 " rows, %.4g epochs, %u thread%s, into %s",
+        &session->console, "%s updates of %" PRId64 " rows, %.3g epochs, %u thread%s, into %s",
         rt_words_count((int64_t)trainer->rounds.updates, &arena),
         (int64_t)(trainer->rounds.batch_rows * trainer->rounds.accumulate),
         retort_rounds_progress(&trainer->rounds, trainer->rounds.updates),

@@ -158,7 +158,7 @@ void retort_trainer_show(retort_trainer *trainer, const char *doing) {
 /* A mean in which older losses count ever less; the first ones are not drawn towards 0. */
 static void smooth_loss(retort_trainer *trainer, double loss) {
     double made = (double)(trainer->state.update - trainer->process_from);
-    double weight = made < 50 ? 1 / made : 0.02;
+    double weight = made < 20 ? 1 / made : 0.05;
     trainer->shown_loss += weight * (loss - trainer->shown_loss);
 }
 

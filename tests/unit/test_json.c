@@ -269,9 +269,22 @@ static void test_golden_recipe(void) {
     json_decref(root);
 }
 
+static void write_copied(rt_json_writer *json) {
+    const char *text = "{\"b\":[1,-2.5,1e-12,true,false,null,\"ü\",[]],\"a\":{\"x\":{}}}";
+    json_t *value;
+    CU_ASSERT_EQUAL_FATAL(rt_json_parse("copied", text, strlen(text), &value, NULL), RT_OK);
+    rt_json_put_value(json, NULL, value);
+    json_decref(value);
+}
+
+static void test_copied_values(void) {
+    check_output(write_copied, false,
+                 "{\"b\":[1,-2.5,1e-12,true,false,null,\"ü\",[]],\"a\":{\"x\":{}}}\n");
+}
+
 TEST_MAIN("json", TEST(test_errors_name_line_and_column), TEST(test_depth_is_limited),
           TEST(test_read_of_a_file), TEST(test_getters),
           TEST(test_all_errors_of_an_object_are_told), TEST(test_many_errors_are_cut),
           TEST(test_what_is_no_object), TEST(test_nested_output), TEST(test_lines),
           TEST(test_strings_are_valid_whatever_the_bytes), TEST(test_shortest_numbers),
-          TEST(test_golden_recipe))
+          TEST(test_golden_recipe), TEST(test_copied_values))
