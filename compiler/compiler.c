@@ -15,7 +15,7 @@
 
 /* Additions, say, below which waking the workers costs more than they save: some ten
  * microseconds. */
-enum { LEAST_SHARED_WORK = 1 << 18 };
+enum { LEAST_SHARED_WORK = 1 << 20 };
 
 struct retort_compilation {
     rt_arena arena; /* of texts */

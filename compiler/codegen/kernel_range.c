@@ -6,7 +6,12 @@
 #include "compiler/schedule/traits.h"
 #include "runtime/base/check.h"
 
-enum { FLAT_GRAIN = 1024, SCRATCH_ELEMENT_BYTES = 8, SCRATCH_ALIGNMENT = 64 };
+enum {
+    FLAT_GRAIN = 1024,
+    SCRATCH_ELEMENT_BYTES = 8,
+    SCRATCH_ALIGNMENT = 64,
+    STREAM_COST = 8 /* additions in the time an element takes from or to far memory */
+};
 
 static rt_dim_table *dims_of(const rt_schedule *schedule) {
     return rt_module_dims(rt_graph_module(schedule->graph));
@@ -17,11 +22,29 @@ static rt_dim scaled(const rt_schedule *schedule, rt_dim dim, int64_t factor) {
     return rt_dim_multiply(dims, dim, rt_dim_constant(dims, factor));
 }
 
+/* Work per element of the space: arithmetic, and what waits for memory. */
 static int64_t cost_of(const rt_group *group) {
     int64_t cost = 1;
-    for (size_t m = 0; m < group->member_count; ++m)
-        if (group->members[m].map == RT_ACCESS_FULL) cost += rt_op_cost(group->members[m].op);
+    for (size_t m = 0; m < group->member_count; ++m) {
+        const rt_member *member = &group->members[m];
+        if (member->map == RT_ACCESS_FULL)
+            cost += rt_op_cost(member->op) + (member->is_stored ? STREAM_COST : 0);
+        for (unsigned k = 0; k < member->operand_count; ++k)
+            if (member->accesses[k].member < 0 && member->accesses[k].kind == RT_ACCESS_FULL)
+                cost += STREAM_COST;
+    }
     return cost;
+}
+
+/* Elements of all results, each a stream out and one in. */
+static rt_dim moved_work(const rt_schedule *schedule, const rt_group *group) {
+    rt_dim_table *dims = dims_of(schedule);
+    rt_dim elements = {0};
+    for (size_t i = 0; i < group->output_count; ++i)
+        elements =
+            rt_dim_add(dims, elements,
+                       rt_type_elements(dims, rt_graph_type(schedule->graph, group->outputs[i])));
+    return scaled(schedule, elements, 2 * STREAM_COST);
 }
 
 static rt_kernel_range row_range(const rt_schedule *schedule, const rt_group *group) {
@@ -50,13 +73,13 @@ static rt_kernel_range column_range(const rt_schedule *schedule, const rt_group 
 
 rt_kernel_range rt_kernel_range_of(const rt_schedule *schedule, const rt_group *group,
                                    const rt_target *target) {
-    rt_dim_table *dims = dims_of(schedule);
     if (group->kind == RT_GROUP_ROW) return row_range(schedule, group);
     if (group->kind == RT_GROUP_COLUMN) return column_range(schedule, group, target);
     if (group->kind == RT_GROUP_MOVE) {
-        rt_dim elements = rt_type_elements(dims, rt_graph_type(schedule->graph, group->outputs[0]));
-        return (rt_kernel_range){
-            .count = rt_move_range(schedule, group), .grain = 1, .work = elements, .kind = "move"};
+        return (rt_kernel_range){.count = rt_move_range(schedule, group),
+                                 .grain = 1,
+                                 .work = moved_work(schedule, group),
+                                 .kind = "move"};
     }
     const rt_kernel_row *row = rt_kernel_find(rt_graph_node(schedule->graph, group->lead)->op);
     RT_ASSERT(row);
@@ -64,7 +87,7 @@ rt_kernel_range rt_kernel_range_of(const rt_schedule *schedule, const rt_group *
         .count = row->range(schedule->graph, group->lead), .grain = row->grain, .kind = row->kind};
     if (row->scratch) range.scratch_bytes = row->scratch(schedule->graph, group->lead);
     if (row->flops) range.flops = row->flops(schedule->graph, group->lead);
-    range.work = row->flops ? range.flops : scaled(schedule, range.count, 16);
+    range.work = row->flops ? range.flops : moved_work(schedule, group);
     return range;
 }
 

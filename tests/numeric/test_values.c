@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "passes/expand.h"
+#include "runtime/base/file.h"
 #include "tests/numeric/cases.h"
 #include "tests/support/program.h"
 #include "tests/support/test.h"
@@ -98,4 +100,56 @@ static void test_narrow_vectors(void) {
         test_skip("this machine has no AVX2");
 }
 
-TEST_MAIN("values", TEST(test_host), TEST(test_narrow_vectors))
+/* No fused multiply-add, no instructions for halves. */
+static void test_old_machine(void) {
+    run_cases("x86-64-v2");
+}
+
+/* Compiles a case; its object goes to a file of the test's folder where `writes`. */
+static void compile_case(size_t index, const char *target, bool writes) {
+    numeric_graph g;
+    retort_compiler_options options;
+    retort_compilation *compilation = NULL;
+    rt_error error = {""};
+    size_t size;
+    CU_ASSERT_TRUE_FATAL(numeric_graph_begin(&g, numeric_case_at(index), numeric_sizes_at(0)));
+    rt_module_put_graph(g.module, rt_expand_graph(g.graph));
+    retort_compiler_options_init(&options);
+    options.target = target;
+    rt_status status = retort_compile(g.module, &options, &compilation, &error);
+    if (status != RT_OK) printf("%s: %s\n", numeric_case_at(index)->expression, error.text);
+    CU_ASSERT_EQUAL_FATAL(status, RT_OK);
+    const void *object = retort_compilation_object(compilation, &size);
+    const char *path = rt_arena_format(&g.arena, "%s/case%zu.o", test_folder(), index);
+    if (writes) CU_ASSERT_EQUAL(rt_file_replace(path, object, size, &error), RT_OK);
+    retort_compilation_destroy(compilation);
+    numeric_graph_end(&g);
+}
+
+/* What cannot run here must at least become an object. */
+static void test_other_machine(void) {
+    for (size_t i = 0; i < numeric_case_count(); ++i) compile_case(i, "aarch64", false);
+}
+
+/* Compiled code asks for what runtime/abi.h says, and for nothing else of any library. */
+static void test_undefined_symbols(void) {
+    char command[400], symbol[200];
+    for (size_t i = 0; i < numeric_case_count(); ++i) compile_case(i, NULL, true);
+    snprintf(command, sizeof command, "nm -u %s/case*.o | awk '$1 == \"U\" {print $2}' | sort -u",
+             test_folder());
+    FILE *output = popen(command, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(output);
+    bool has_product = false;
+    while (fscanf(output, "%199s", symbol) == 1) {
+        bool is_known = !strcmp(symbol, "cblas_sgemm") || !strcmp(symbol, "memcpy") ||
+                        !strcmp(symbol, "memset");
+        if (!is_known) printf("  %s is asked for\n", symbol);
+        CU_ASSERT_TRUE(is_known);
+        has_product |= !strcmp(symbol, "cblas_sgemm");
+    }
+    CU_ASSERT_TRUE(has_product);
+    pclose(output);
+}
+
+TEST_MAIN("values", TEST(test_host), TEST(test_narrow_vectors), TEST(test_old_machine),
+          TEST(test_other_machine), TEST(test_undefined_symbols))
