@@ -116,7 +116,8 @@ static bool has_one_row(const grouping *s, const rt_group *group) {
 }
 
 /* The kind by which all members of `group` read `value`; false where they differ. The only element
- * of a value is the row's value where there is one row. */
+ * of a value is the row's value where there is one row, but not to a member that is computed before
+ * the rows. */
 static bool kind_of_uses(grouping *s, rt_value value, uint32_t group, rt_access_kind *kind) {
     bool is_found = false;
     for (uint32_t at = s->first_use[value.index]; at; at = s->uses[at - 1].next) {
@@ -124,7 +125,9 @@ static bool kind_of_uses(grouping *s, rt_value value, uint32_t group, rt_access_
         if (use->group != group) continue;
         if (use->member == MEMORY) return false;
         rt_access_kind found = access_of_use(s, use)->kind;
-        if (found == RT_ACCESS_UNIFORM && has_one_row(s, &s->groups[group])) found = RT_ACCESS_ROW;
+        bool is_early = s->groups[group].members[use->member].map == RT_ACCESS_UNIFORM;
+        if (found == RT_ACCESS_UNIFORM && !is_early && has_one_row(s, &s->groups[group]))
+            found = RT_ACCESS_ROW;
         if (is_found && found != *kind) return false;
         *kind = found;
         is_found = true;

@@ -94,6 +94,32 @@ static void test_row_values_join(void) {
 }
 
 /* A bias added before two distant readers is added in both: the sum is never in memory. */
+/* What is computed once before the rows reads nothing that is computed in them, also where there is
+ * one row only: the scalars join while the group is flat, the iota then gives it its row. */
+static void test_early_values_read_early_ones(void) {
+    fixture f;
+    begin(&f, "symbols B, S\n"
+              "graph @main {\n"
+              "    %x: i32[B,S] = input \"x\"\n"
+              "    %d: i64[] = dim {size = S}\n"
+              "    %i: i32[B+1] = iota {dtype = i32, axis = 0, shape = [B+1]}\n"
+              "    %c: i32[] = cast %d {dtype = i32}\n"
+              "    %m: i32[B+1] = mul %i, %c\n"
+              "    output \"m\" = %m\n"
+              "}\n");
+    CU_ASSERT_STRING_EQUAL(kinds(&f), "r");
+    for (size_t i = 0; i < f.schedule.groups[0].member_count; ++i) {
+        const rt_member *member = &f.schedule.groups[0].members[i];
+        if (member->map != RT_ACCESS_UNIFORM) continue;
+        for (unsigned k = 0; k < member->operand_count; ++k) {
+            int operand = member->accesses[k].member;
+            if (operand < 0) continue;
+            CU_ASSERT_EQUAL(f.schedule.groups[0].members[operand].map, RT_ACCESS_UNIFORM);
+        }
+    }
+    end(&f);
+}
+
 static void test_cheap_values_are_repeated(void) {
     fixture f;
     begin(&f, "symbols T\n"
@@ -467,8 +493,9 @@ static void test_equal_layers_share_kernels(void) {
 }
 
 TEST_MAIN("schedule", TEST(test_layer_norm_is_one_group), TEST(test_row_values_join),
-          TEST(test_cheap_values_are_repeated), TEST(test_expensive_values_are_stored),
-          TEST(test_no_cycles), TEST(test_column_sums_share_a_pass), TEST(test_broadcasts),
+          TEST(test_early_values_read_early_ones), TEST(test_cheap_values_are_repeated),
+          TEST(test_expensive_values_are_stored), TEST(test_no_cycles),
+          TEST(test_column_sums_share_a_pass), TEST(test_broadcasts),
           TEST(test_assignment_in_place), TEST(test_assignments_that_cross),
           TEST(test_readers_come_before_assignment), TEST(test_order_keeps_little_alive),
           TEST(test_memory_in_place), TEST(test_random_schedules), TEST(test_unexpanded_is_refused),
