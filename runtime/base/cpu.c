@@ -50,10 +50,11 @@ void rt_cpu_name(char *name, size_t size) {
 
 #if defined(__x86_64__)
 /* The features that vectorised code of ours uses. */
-#define FEATURES(FEATURE)                                                                          \
-    FEATURE("sse4.1")                                                                              \
-    FEATURE("sse4.2") FEATURE("avx") FEATURE("avx2") FEATURE("fma") FEATURE("bmi") FEATURE("bmi2") \
-        FEATURE("avx512f") FEATURE("avx512bw") FEATURE("avx512cd") FEATURE("avx512dq")             \
+#define FEATURES(FEATURE)                                                              \
+    FEATURE("sse4.1")                                                                  \
+    FEATURE("sse4.2")                                                                  \
+    FEATURE("avx") FEATURE("avx2") FEATURE("fma") FEATURE("bmi") FEATURE("bmi2")       \
+        FEATURE("avx512f") FEATURE("avx512bw") FEATURE("avx512cd") FEATURE("avx512dq") \
             FEATURE("avx512vl") FEATURE("avx512vnni") FEATURE("avx512bf16")
 
 static bool has_feature(const char *name, size_t length) {
@@ -91,6 +92,13 @@ uint64_t rt_memory_peak_bytes(void) {
         return strtoull(text, NULL, 10) * 1024;
     struct rusage usage;
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+uint64_t rt_memory_resident_bytes(void) {
+    char text[64];
+    return read_line_of("/proc/self/status", "VmRSS", text, sizeof text)
+               ? strtoull(text, NULL, 10) * 1024
+               : 0;
 }
 
 bool rt_memory_peak_reset(void) {

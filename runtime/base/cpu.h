@@ -23,6 +23,9 @@ bool rt_cpu_supports(const char *features, char *missing, size_t size);
  * where the system does not tell. Pages of mapped files count while they are resident. */
 uint64_t rt_memory_peak_bytes(void);
 
+/* Resident memory of this process now, in bytes; 0 where the system does not tell. */
+uint64_t rt_memory_resident_bytes(void);
+
 /* Lets the peak begin again at what is resident now; false where the system does not allow it. */
 bool rt_memory_peak_reset(void);
 

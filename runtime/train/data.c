@@ -285,12 +285,6 @@ rt_status retort_data_name_classes(retort_data *data, rt_error *error) {
 
 /* ---- figures */
 
-uint64_t retort_data_bytes(const rt_dataset *rows) {
-    enum { ROW_BYTES = sizeof(size_t) + 4 * sizeof(int32_t), BATCHER_BYTES = 28 };
-    return (uint64_t)rows->tokens * sizeof(int32_t) +
-           (uint64_t)rows->count * (ROW_BYTES + BATCHER_BYTES);
-}
-
 uint64_t retort_data_checksum(const rt_dataset *rows) {
     rt_checksum_state state;
     rt_checksum_begin(&state);

@@ -50,9 +50,6 @@ RT_MUST_CHECK rt_status retort_data_read(retort_data *data, const retort_setting
 /* Where no classes are known: "0", "1" … as many as the program has. */
 RT_MUST_CHECK rt_status retort_data_name_classes(retort_data *data, rt_error *error);
 
-/* Memory that the rows take, and what a batcher over them adds. */
-uint64_t retort_data_bytes(const rt_dataset *rows);
-
 /* Sum over what is trained on: ids, lengths, types and labels in their order. */
 uint64_t retort_data_checksum(const rt_dataset *rows);
 

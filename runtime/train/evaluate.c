@@ -54,9 +54,7 @@ void retort_evaluator_deinit(retort_evaluator *evaluator) {
 }
 
 uint64_t retort_evaluator_bytes(const retort_evaluator *evaluator) {
-    return (uint64_t)evaluator->rows->count * class_count(evaluator) * sizeof(float) +
-           (uint64_t)evaluator->limits.tokens * 5 * sizeof(int32_t) +
-           (uint64_t)evaluator->limits.rows * 5 * sizeof(int32_t);
+    return (uint64_t)evaluator->rows->count * class_count(evaluator) * sizeof(float);
 }
 
 static void keep_logits(retort_evaluator *evaluator) {

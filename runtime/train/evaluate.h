@@ -38,13 +38,13 @@ typedef struct retort_evaluation {
     double seconds;
 } retort_evaluation;
 
-/* Answers all rows: fills evaluator->logits, *loss and, where the runner's instance has room. */
+/* Answers all rows: fills evaluator->logits and *loss, which is NAN where the entry gives none. */
 RT_MUST_CHECK rt_status retort_evaluator_answer(retort_evaluator *evaluator, double *loss,
                                                 rt_error *error);
 RT_MUST_CHECK rt_status retort_evaluator_run(retort_evaluator *evaluator,
                                              retort_evaluation *evaluation, rt_error *error);
 
-/* Bytes that the evaluator holds, for the plan. */
+/* Bytes of the answers, for the plan. */
 uint64_t retort_evaluator_bytes(const retort_evaluator *evaluator);
 
 /* The class of row `row` and its probabilities, or its score. */

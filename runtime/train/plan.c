@@ -12,35 +12,32 @@ static uint64_t batch_bytes(const rt_batch_limits *limits) {
            sizeof(int32_t);
 }
 
-/* The trie of the vocabulary has a few slots of 8 bytes for each byte of a token; measured on
- * BERT's vocabulary. */
-static uint64_t text_bytes(const retort_data *data) {
-    enum { TOKEN_BYTES = 100 };
-    return data->vocabulary ? (uint64_t)rt_vocabulary_size(data->vocabulary) * TOKEN_BYTES : 0;
+/* A batcher's order of the rows and what it sorts them by. */
+static uint64_t order_bytes(const rt_dataset *rows) {
+    enum { BYTES_PER_ROW = 28 };
+    return (uint64_t)rows->count * BYTES_PER_ROW;
 }
 
-retort_plan retort_plan_of(const retort_instance *instance, const retort_data *data,
-                           const retort_trainer *trainer, const retort_evaluator *evaluator,
-                           uint64_t base) {
+retort_plan retort_plan_of(const retort_instance *instance, const retort_trainer *trainer,
+                           const retort_evaluator *evaluator, uint64_t loaded_bytes) {
     retort_memory memory = retort_instance_memory(instance);
     retort_plan plan = {
-        .base = base,
-        .text = text_bytes(data),
+        .loaded = loaded_bytes,
         .weights = memory.weights,
         .gradients = memory.gradients,
         .state = memory.state,
         .buffers = memory.buffers,
         .scratch = memory.scratch,
     };
-    if (trainer)
-        plan.rows += retort_data_bytes(trainer->parts.rows) + batch_bytes(&trainer->limits);
+    if (trainer) plan.batches += order_bytes(trainer->parts.rows) + batch_bytes(&trainer->limits);
     if (evaluator)
-        plan.rows += retort_data_bytes(evaluator->rows) + retort_evaluator_bytes(evaluator);
+        plan.batches += order_bytes(evaluator->rows) + batch_bytes(&evaluator->limits) +
+                        retort_evaluator_bytes(evaluator);
     return plan;
 }
 
 uint64_t retort_plan_total(const retort_plan *plan) {
-    return plan->base + plan->text + plan->rows + plan->weights + plan->gradients + plan->state +
+    return plan->loaded + plan->batches + plan->weights + plan->gradients + plan->state +
            plan->buffers + plan->scratch;
 }
 
@@ -62,9 +59,8 @@ void retort_plan_print(const retort_plan *plan, const retort_trainer *trainer,
                  {"optimiser state", plan->state},
                  {"buffers", plan->buffers},
                  {"scratch of the threads", plan->scratch},
-                 {"rows and batches", plan->rows},
-                 {"vocabulary", plan->text},
-                 {"program and libraries", plan->base},
+                 {"batches", plan->batches},
+                 {"program, vocabulary, rows", plan->loaded},
                  {"in all", retort_plan_total(plan)}};
     rt_arena arena = {0};
     if (trainer) print_limits("largest batch of training", &trainer->limits, stream);

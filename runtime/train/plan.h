@@ -6,16 +6,15 @@
 #include "runtime/train/trainer.h"
 
 typedef struct retort_plan {
-    uint64_t base; /* the process before any work: code, libraries, tables */
-    uint64_t text; /* vocabulary and tokenizer */
-    uint64_t rows; /* tokenised rows, their order, batches, answers */
+    uint64_t loaded;  /* the process once the rows are read: code, libraries, vocabulary, rows */
+    uint64_t batches; /* order of the rows, batches, answers */
     uint64_t weights, gradients, state, buffers, scratch;
 } retort_plan;
 
-/* `trainer` and `evaluator` may be NULL. The instance has reserved its memory. */
-retort_plan retort_plan_of(const retort_instance *instance, const retort_data *data,
-                           const retort_trainer *trainer, const retort_evaluator *evaluator,
-                           uint64_t base);
+/* `trainer` and `evaluator` may be NULL. The instance has reserved its memory. `loaded_bytes` was
+ * resident when the rows had been read. */
+retort_plan retort_plan_of(const retort_instance *instance, const retort_trainer *trainer,
+                           const retort_evaluator *evaluator, uint64_t loaded_bytes);
 uint64_t retort_plan_total(const retort_plan *plan);
 
 /* A table, largest batch first. */

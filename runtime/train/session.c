@@ -72,6 +72,7 @@ static rt_status read_rows(retort_session *session, rt_error *error) {
     if (status == RT_OK && is_training(session)) status = check_same_rows(session, error);
     /* Reading takes more than what is kept of it; the rest goes back before memory is planned. */
     malloc_trim(0);
+    session->loaded_bytes = rt_memory_resident_bytes();
     return status;
 }
 
@@ -169,9 +170,9 @@ rt_status retort_session_prepare(retort_session *session, rt_error *error) {
 }
 
 retort_plan retort_session_plan(const retort_session *session) {
-    return retort_plan_of(session->runner.instance, &session->data,
-                          session->has_trainer ? &session->trainer : NULL,
-                          session->has_evaluator ? &session->evaluator : NULL, session->base_bytes);
+    return retort_plan_of(session->runner.instance, session->has_trainer ? &session->trainer : NULL,
+                          session->has_evaluator ? &session->evaluator : NULL,
+                          session->loaded_bytes);
 }
 
 void retort_session_close(retort_session *session) {

@@ -24,7 +24,7 @@ typedef struct retort_session {
     retort_trainer trainer;
     bool has_trainer;
     retort_profile *profile;
-    uint64_t base_bytes; /* of the process when it began */
+    uint64_t loaded_bytes; /* resident once the rows were read */
 } retort_session;
 
 /* Settings: the program's, those of the checkpoint that the command needs, the command's. */

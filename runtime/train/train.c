@@ -152,9 +152,9 @@ static void tell_interruption(retort_session *session) {
 }
 
 static rt_status train(retort_session *session, rt_error *error) {
+    RT_TRY(begin_training(session, error));
     retort_stop_install();
-    rt_status status = begin_training(session, error);
-    if (status == RT_OK) status = retort_trainer_run(&session->trainer, error);
+    rt_status status = retort_trainer_run(&session->trainer, error);
     retort_stop_restore();
     RT_TRY(status);
     if (session->trainer.signal)
@@ -211,7 +211,6 @@ int retort_train_main(const retort_program *program, int argc, char **argv) {
     retort_session session = {
         .program = program,
         .name = argc > 0 ? argv[0] : "train",
-        .base_bytes = rt_memory_peak_bytes(),
         .output.lock = -1,
     };
     /* A reader that went away is an error of the write, not the end of a run. */
