@@ -74,7 +74,7 @@ void process_run(const char *program, const char *line, const process_limits *li
     if (child == 0) become(program, words, limits, results, messages);
     if (limits->kill_after_us) {
         usleep(limits->kill_after_us);
-        kill(child, SIGKILL);
+        kill(child, limits->kill_signal ? limits->kill_signal : SIGKILL);
     }
     waitpid(child, &status, 0);
     result->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

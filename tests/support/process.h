@@ -17,7 +17,8 @@ typedef struct process {
 
 /* What is different from a plain run; zero for nothing. */
 typedef struct process_limits {
-    unsigned kill_after_us;   /* SIGKILL after this time; 0 for never */
+    unsigned kill_after_us;   /* the program is killed after this time; 0 for never */
+    int kill_signal;          /* 0: SIGKILL */
     uint64_t file_bytes;      /* no file may grow beyond: writing fails as on a full disk */
     const char *results_path; /* standard output goes to this file */
 } process_limits;
