@@ -3,13 +3,13 @@
 
 #include <stdlib.h>
 
-#include "compiler/retort_compiler.h"
 #include "runtime/program.h"
 
 struct session {
     retort_compilation *compilation;
     const retort_program *program;
     retort_instance *instance;
+    int64_t *largest; /* value of each symbol that memory is reserved for; NULL: none is */
 };
 
 rt_status session_open(rt_module *module, uint32_t threads, session **opened, rt_error *error) {
@@ -37,6 +37,7 @@ void session_close(session *s) {
     if (!s) return;
     retort_instance_destroy(s->instance);
     retort_compilation_destroy(s->compilation);
+    free(s->largest);
     free(s);
 }
 
@@ -46,6 +47,23 @@ const retort_program *session_program(const session *s) {
 
 retort_instance *session_instance(const session *s) {
     return s->instance;
+}
+
+rt_status session_reserve(session *s, const int64_t *symbols, rt_error *error) {
+    uint32_t count = s->program->symbol_count;
+    bool is_larger = !s->largest;
+    if (!s->largest) s->largest = calloc(count + 1, sizeof *s->largest);
+    if (!s->largest) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < count; ++i) {
+        if (symbols[i] <= s->largest[i]) continue;
+        s->largest[i] = symbols[i];
+        is_larger = true;
+    }
+    return is_larger ? retort_instance_reserve(s->instance, s->largest, error) : RT_OK;
+}
+
+const char *session_text(const session *s, retort_text which) {
+    return retort_compilation_text(s->compilation, which);
 }
 
 rt_status session_entry(const session *s, const char *name, int *entry, rt_error *error) {

@@ -3,6 +3,7 @@
 #ifndef RETORT_TOOLS_SESSION_H
 #define RETORT_TOOLS_SESSION_H
 
+#include "compiler/retort_compiler.h"
 #include "ir/graph.h"
 #include "runtime/instance.h"
 
@@ -16,6 +17,13 @@ void session_close(session *s); /* NULL is fine */
 
 const retort_program *session_program(const session *s);
 retort_instance *session_instance(const session *s);
+
+/* Memory for entry points with these symbol values: it grows to the largest seen and stays, so that
+ * many batches of different sizes use one block. Where it grew, contents of buffers are lost. */
+RT_MUST_CHECK rt_status session_reserve(session *s, const int64_t *symbols, rt_error *error);
+
+/* What the compilation kept to look at (retort_compilation_text). */
+const char *session_text(const session *s, retort_text which);
 
 /* Index of an entry point; the error names it where there is none. */
 RT_MUST_CHECK rt_status session_entry(const session *s, const char *name, int *entry,

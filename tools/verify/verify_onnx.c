@@ -11,8 +11,7 @@
 #include "compiler/frontend/onnx_reader.h"
 #include "passes/pass_manager.h"
 #include "runtime/base/file.h"
-#include "runtime/program.h"
-#include "tools/session.h"
+#include "tools/graph_run.h"
 #include "tools/tensor_file.h"
 #include "tools/verify/tolerance.h"
 #include "tools/verify/verify.h"
@@ -119,31 +118,15 @@ static rt_status compile_for(onnx_case *c, const data_set *set) {
 
 /* ---- running */
 
-static rt_status bind_inputs(onnx_case *c, const data_set *set, int entry, int64_t *symbols) {
-    const retort_program *program = session_program(c->session);
-    for (uint32_t s = 0; s < program->symbol_count; ++s) symbols[s] = -1;
-    for (size_t i = 0; i < set->input_count; ++i) {
+/* The set's inputs under the graph's names: NULL where there is no memory. */
+static named_tensor *name_inputs(onnx_case *c, const data_set *set, size_t *count) {
+    named_tensor *inputs = RT_NEW_ARRAY(&c->arena, named_tensor, MAX_TENSORS);
+    *count = 0;
+    for (size_t i = 0; inputs && i < set->input_count; ++i) {
         const char *name = input_name(c, i);
-        int index =
-            name ? retort_entry_find_buffer(&program->entries[entry], RETORT_BUFFER_INPUT, name)
-                 : RETORT_NOT_FOUND;
-        if (index < 0) continue; /* known, or read by no output */
-        const retort_shape *shape = &program->entries[entry].buffers[index].shape;
-        RT_TRY(retort_shape_bind(program, shape, set->inputs[i].rank, set->inputs[i].dims, symbols,
-                                 name, c->error));
+        if (name) inputs[(*count)++] = (named_tensor){name, set->inputs[i]};
     }
-    for (uint32_t s = 0; s < program->symbol_count; ++s)
-        if (symbols[s] < 0) symbols[s] = 0;
-    return RT_OK;
-}
-
-static void feed_inputs(onnx_case *c, const data_set *set, int entry) {
-    for (size_t i = 0; i < set->input_count; ++i) {
-        const char *name = input_name(c, i);
-        void *input =
-            name ? retort_instance_input(session_instance(c->session), entry, name) : NULL;
-        if (input) memcpy(input, set->inputs[i].data, rt_tensor_bytes(&set->inputs[i]));
-    }
+    return inputs;
 }
 
 /* ---- comparing */
@@ -165,18 +148,15 @@ static const rt_tensor *find_mask(const onnx_case *c, const data_set *set) {
     return NULL;
 }
 
-static rt_status check_shape(onnx_case *c, const retort_buffer *buffer, const rt_tensor *want,
-                             const int64_t *symbols) {
-    if (buffer->shape.dtype != (uint32_t)want->dtype || buffer->shape.rank != (uint32_t)want->rank)
+static rt_status check_shape(onnx_case *c, const named_tensor *got, const rt_tensor *want) {
+    if (got->tensor.dtype != want->dtype || got->tensor.rank != want->rank)
         return rt_fail(c->error, RT_INVALID_DATA, "output '%s' has another type or rank",
-                       buffer->name);
+                       got->name);
     for (int i = 0; i < want->rank; ++i) {
-        int64_t size;
-        if (retort_size_evaluate(buffer->shape.dims[i], symbols, &size) != RT_OK ||
-            size != want->dims[i])
+        if (got->tensor.dims[i] != want->dims[i])
             return rt_fail(c->error, RT_INVALID_DATA,
-                           "output '%s' has %lld in dimension %d, %lld is expected", buffer->name,
-                           (long long)size, i, (long long)want->dims[i]);
+                           "output '%s' has %lld in dimension %d, %lld is expected", got->name,
+                           (long long)got->tensor.dims[i], i, (long long)want->dims[i]);
     }
     return RT_OK;
 }
@@ -196,38 +176,35 @@ static void compare_values(onnx_case *c, const void *got, const rt_tensor *want,
 
 static rt_status compare_outputs(onnx_case *c, const data_set *set, int entry,
                                  const int64_t *symbols) {
-    const retort_entry *e = &session_program(c->session)->entries[entry];
     const rt_tensor *mask = find_mask(c, set);
-    size_t n = 0;
-    for (uint32_t i = 0; i < e->buffer_count && n < set->output_count; ++i) {
-        if (e->buffers[i].kind != RETORT_BUFFER_OUTPUT) continue;
-        const rt_tensor *want = &set->outputs[n++];
-        RT_TRY(check_shape(c, &e->buffers[i], want, symbols));
+    named_tensor got;
+    for (size_t n = 0; n < set->output_count; ++n) {
+        if (graph_run_output(c->session, entry, n, symbols, &got) != RT_OK)
+            return rt_fail(c->error, RT_INVALID_DATA, "the graph has %zu outputs, %zu are stored",
+                           n, set->output_count);
+        RT_TRY(check_shape(c, &got, &set->outputs[n]));
         if (c->tolerance.compares_values)
-            compare_values(c, retort_instance_buffer(session_instance(c->session), entry, (int)i),
-                           want, mask, e->buffers[i].name);
+            compare_values(c, got.tensor.data, &set->outputs[n], mask, got.name);
         else
             c->found->count++;
     }
-    return n == set->output_count
-               ? RT_OK
-               : rt_fail(c->error, RT_INVALID_DATA, "the graph has %zu outputs, %zu are stored", n,
-                         set->output_count);
+    return RT_OK;
 }
 
 static rt_status run_set(onnx_case *c, int number) {
     data_set set = {0};
     int entry;
+    size_t count;
     RT_TRY(read_tensors(c, number, "input", set.inputs, &set.input_count));
     RT_TRY(read_tensors(c, number, "output", set.outputs, &set.output_count));
     if (!c->session || c->is_per_set) RT_TRY(compile_for(c, &set));
     RT_TRY(session_entry(c->session, "forward", &entry, c->error));
     int64_t *symbols =
         rt_arena_array(&c->arena, session_program(c->session)->symbol_count + 1, sizeof *symbols);
-    if (!symbols) return RT_OUT_OF_MEMORY;
-    RT_TRY(bind_inputs(c, &set, entry, symbols));
-    RT_TRY(retort_instance_reserve(session_instance(c->session), symbols, c->error));
-    feed_inputs(c, &set, entry);
+    named_tensor *inputs = name_inputs(c, &set, &count);
+    if (!symbols || !inputs) return RT_OUT_OF_MEMORY;
+    RT_TRY(graph_run_bind(c->session, entry, inputs, count, symbols, c->error));
+    RT_TRY(graph_run_feed(c->session, entry, inputs, count, symbols, c->error));
     RT_TRY(retort_instance_run(session_instance(c->session), entry, symbols, c->error));
     return compare_outputs(c, &set, entry, symbols);
 }
