@@ -132,7 +132,7 @@ static rt_value build_copy(onnx_importer *importer, const rt_onnx_tensor *tensor
 
 /* What was found out about an initialiser of the main graph, or NULL. */
 static const onnx_weight *find_weight(const onnx_importer *importer, const rt_onnx_tensor *tensor) {
-    const onnx_weight *weight = rt_name_table_find(&importer->weights, tensor->name);
+    const onnx_weight *weight = rt_name_table_find(&importer->recovered.weights, tensor->name);
     return weight && weight->tensor == tensor ? weight : NULL;
 }
 
@@ -235,9 +235,21 @@ static rt_value build_known_input(onnx_importer *importer, const rt_tensor *tens
     return copy->data ? rt_build_constant(&importer->b, copy) : RT_NO_VALUE;
 }
 
+static bool define_aliases(onnx_importer *importer, onnx_scope *scope) {
+    const rt_onnx_graph *graph = &importer->model->graph;
+    for (size_t i = 0; i < graph->node_count; ++i) {
+        if (graph->nodes[i].output_count != 1) continue;
+        const char *name = graph->nodes[i].outputs[0];
+        const rt_onnx_tensor *own = rt_name_table_find(&importer->recovered.aliases, name);
+        if (own && !define(importer, scope, name, (onnx_entry){RT_NO_VALUE, own, 0})) return false;
+    }
+    return true;
+}
+
 static bool import_inputs(onnx_importer *importer, onnx_scope *scope) {
     const rt_onnx_graph *graph = &importer->model->graph;
     if (!define_initializers(importer, scope, graph)) return false;
+    if (!define_aliases(importer, scope)) return false;
     for (size_t i = 0; i < graph->input_count; ++i) {
         const rt_onnx_value *input = &graph->inputs[i];
         rt_type type;
@@ -354,8 +366,16 @@ static bool import_function(onnx_importer *importer, const onnx_scope *scope,
     return true;
 }
 
+/* A node of the main graph that only gives a weight its own name; the weight is already defined. */
+static bool defines_alias(const onnx_importer *importer, const onnx_scope *scope,
+                          const rt_onnx_node *node) {
+    return !scope->outer && !scope->function && node->output_count == 1 &&
+           rt_name_table_find(&importer->recovered.aliases, node->outputs[0]);
+}
+
 static bool import_node(onnx_importer *importer, onnx_scope *scope, const rt_onnx_node *node) {
     node_values values;
+    if (defines_alias(importer, scope, node)) return true;
     const char *name = node_name(importer, scope, node);
     if (!name || !make_values(importer, node, &values)) return false;
     if (++importer->node_count > MAX_NODES) {
@@ -460,7 +480,7 @@ static bool import_graph(onnx_importer *importer) {
         .opsets = importer->model->opsets, .opset_count = importer->model->opset_count, .path = ""};
     const rt_onnx_graph *graph = &importer->model->graph;
     if (!check_model(importer)) return false;
-    if (!onnx_recover_names(graph, &importer->scratch, &importer->weights)) return false;
+    if (!onnx_recover_names(graph, &importer->scratch, &importer->recovered)) return false;
     return import_inputs(importer, &scope) &&
            import_nodes(importer, &scope, graph->nodes, graph->node_count) &&
            import_outputs(importer, &scope);

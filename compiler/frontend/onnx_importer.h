@@ -15,8 +15,12 @@ typedef struct onnx_weight {
     bool is_transposed; /* the file holds [columns, rows] of the parameter (or of `shared`) */
 } onnx_weight;
 
-/* Fills `weights` (initialiser name to onnx_weight) for those that differ from what is written. */
-bool onnx_recover_names(const rt_onnx_graph *graph, rt_arena *arena, rt_name_table *weights);
+/* What the names in a model hide; zero it first. */
+typedef struct onnx_recovered {
+    rt_name_table weights; /* initialiser to onnx_weight, where that differs from what is written */
+    rt_name_table aliases; /* output of an Identity node to the rt_onnx_tensor that it really is */
+} onnx_recovered;
+bool onnx_recover_names(const rt_onnx_graph *graph, rt_arena *arena, onnx_recovered *found);
 
 /* A named value; an initialiser becomes a graph value when it is first read. */
 typedef struct onnx_entry {
@@ -44,7 +48,7 @@ typedef struct onnx_importer {
     rt_module *module;
     rt_builder b;
     const char *path; /* of the model, interned */
-    rt_name_table weights;
+    onnx_recovered recovered;
     rt_known_dims known;
     rt_arena scratch;
     size_t node_count; /* imported so far; a function counts at each call */

@@ -23,7 +23,7 @@ typedef struct recovery {
     rt_arena *arena;
     rt_name_table readers;
     rt_name_table tensors;
-    rt_name_table *weights;
+    onnx_recovered *found;
 } recovery;
 
 static bool collect_readers(recovery *r) {
@@ -97,7 +97,33 @@ static bool add_weight(recovery *r, const rt_onnx_tensor *tensor, onnx_weight we
     if (!kept) return false;
     *kept = weight;
     kept->tensor = tensor;
-    return rt_name_table_set(r->weights, r->arena, tensor->name, kept);
+    return rt_name_table_set(&r->found->weights, r->arena, tensor->name, kept);
+}
+
+/* ---- vectors that share their bytes */
+
+static bool is_alias(const recovery *r, const rt_onnx_node *node) {
+    if (!is_op(node, "Identity") || node->input_count != 1 || node->output_count != 1) return false;
+    const rt_onnx_tensor *tensor = rt_name_table_find(&r->tensors, node->inputs[0]);
+    const char *name = node->outputs[0];
+    return tensor && tensor->rank == 1 && tensor->storage == RT_ONNX_VALUES &&
+           tensor->type == RT_ONNX_FLOAT && name[0] != '/' && strchr(name, '.');
+}
+
+static bool recover_aliases(recovery *r) {
+    for (size_t i = 0; i < r->graph->node_count; ++i) {
+        const rt_onnx_node *node = &r->graph->nodes[i];
+        if (!is_alias(r, node)) continue;
+        const rt_onnx_tensor *shared = rt_name_table_find(&r->tensors, node->inputs[0]);
+        rt_onnx_tensor *own = rt_arena_copy(r->arena, shared, sizeof *shared);
+        if (!own) return false;
+        own->name = node->outputs[0];
+        if (!rt_name_table_set(&r->tensors, r->arena, own->name, own) ||
+            !rt_name_table_set(&r->found->aliases, r->arena, own->name, own)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool recover_linear(recovery *r, const rt_onnx_tensor *tensor, const reader *use) {
@@ -159,9 +185,9 @@ static bool recover_tied(recovery *r, const rt_onnx_tensor *copy, bool *is_tied)
     return true;
 }
 
-bool onnx_recover_names(const rt_onnx_graph *graph, rt_arena *arena, rt_name_table *weights) {
-    recovery r = {.graph = graph, .arena = arena, .weights = weights};
-    if (!collect_readers(&r)) return false;
+bool onnx_recover_names(const rt_onnx_graph *graph, rt_arena *arena, onnx_recovered *found) {
+    recovery r = {.graph = graph, .arena = arena, .found = found};
+    if (!collect_readers(&r) || !recover_aliases(&r)) return false;
     for (size_t i = 0; i < graph->initializer_count; ++i) {
         const rt_onnx_tensor *tensor = &graph->initializers[i];
         const reader *use = only_reader(&r, tensor->name);

@@ -333,6 +333,31 @@ static void test_recovered_names(void) {
     }
 }
 
+/* Two biases of equal values share their bytes in the file, not the parameter. */
+static void test_shared_vectors(void) {
+    static float bias[2], table[4];
+    static const int64_t two[] = {2}, square[] = {2, 2};
+    fixture f = begin(17);
+    add_input(&f, "x", RT_ONNX_FLOAT, "n,2");
+    add_tensor(&f, "a.bias", RT_F32, 1, two, bias);
+    add_tensor(&f, "a.table", RT_F32, 2, square, table);
+    add_node(&f, "Identity", "a.bias", "b.bias");
+    add_node(&f, "Identity", "a.table", "b.table");
+    add_node(&f, "Identity", "x", "c.value");
+    add_node(&f, "Add", "c.value,a.bias", "p");
+    add_node(&f, "Add", "p,b.bias", "q");
+    add_node(&f, "MatMul", "q,a.table", "r");
+    add_node(&f, "MatMul", "r,b.table", "y");
+    add_output(&f, "y");
+    expect_imported(&f);
+    CU_ASSERT_EQUAL(rt_module_parameter_count(f.module), 3);
+    rt_parameter own = rt_module_find_parameter(f.module, "b.bias");
+    CU_ASSERT_FATAL(rt_parameter_is(own));
+    CU_ASSERT_EQUAL(rt_module_parameter(f.module, own)->source.size_bytes, sizeof bias);
+    CU_ASSERT(!rt_parameter_is(rt_module_find_parameter(f.module, "b.table")));
+    end(&f);
+}
+
 /* A decoder that repeats the embedding table transposed is the table. */
 static void test_tied_table(void) {
     static float table[64 * 32], decoder[32 * 64];
@@ -549,6 +574,6 @@ static void test_corpus(void) {
 
 TEST_MAIN("onnx_import", TEST(test_shape_arithmetic), TEST(test_slices), TEST(test_axis_names),
           TEST(test_known_inputs), TEST(test_weights), TEST(test_recovered_names),
-          TEST(test_tied_table), TEST(test_functions), TEST(test_function_without_end),
-          TEST(test_function_that_multiplies), TEST(test_missing_operators), TEST(test_refusals),
-          TEST(test_corpus))
+          TEST(test_shared_vectors), TEST(test_tied_table), TEST(test_functions),
+          TEST(test_function_without_end), TEST(test_function_that_multiplies),
+          TEST(test_missing_operators), TEST(test_refusals), TEST(test_corpus))
