@@ -186,14 +186,63 @@ rt_value onnx_tensor_value(onnx_call *call, const rt_onnx_tensor *tensor, const 
 /* ---- inputs */
 
 /* A symbol's name as it may stand in the text form: letters, digits and underscores. */
-static rt_dim symbol_of(onnx_importer *importer, const char *text) {
-    char *name = rt_arena_format(&importer->scratch, "%s%s",
-                                 isalpha((unsigned char)text[0]) ? "" : "d_", text);
+static rt_dim symbol_of(onnx_importer *importer, const char *text, size_t length) {
+    char *name = rt_arena_format(&importer->scratch, "%s%.*s",
+                                 isalpha((unsigned char)text[0]) ? "" : "d_", (int)length, text);
     if (!name) return (rt_dim){0};
     for (char *at = name; *at; ++at) {
         if (!isalnum((unsigned char)*at)) *at = '_';
     }
     return rt_module_symbol(importer->module, name);
+}
+
+static const char *skip_spaces(const char *at) {
+    while (*at == ' ') ++at;
+    return at;
+}
+
+/* A number or a symbol; NULL where there is neither. */
+static const char *parse_factor(onnx_importer *importer, const char *at, rt_dim *factor) {
+    size_t length = 0;
+    at = skip_spaces(at);
+    if (isdigit((unsigned char)*at)) {
+        int64_t value = 0;
+        while (isdigit((unsigned char)*at)) {
+            if (value > 1000000000) return NULL;
+            value = value * 10 + (*at++ - '0');
+        }
+        *factor = rt_module_constant_dim(importer->module, value);
+        return skip_spaces(at);
+    }
+    while (isalnum((unsigned char)at[length]) || at[length] == '_') ++length;
+    if (!length) return NULL;
+    *factor = symbol_of(importer, at, length);
+    return skip_spaces(at + length);
+}
+
+/* Axes may be named by sums of products: "past + sequence", "2*s0 - 1". Everything else is a symbol
+ * as a whole, also "batch-size" without spaces. */
+static rt_dim parse_axis(onnx_importer *importer, const char *text) {
+    rt_dim_table *dims = rt_module_dims(importer->module);
+    rt_dim sum = {0}, product, factor;
+    const char *at = skip_spaces(text);
+    bool is_negative = *at == '-';
+    if (is_negative) ++at;
+    for (;;) {
+        at = parse_factor(importer, at, &product);
+        while (at && *at == '*') {
+            at = parse_factor(importer, at + 1, &factor);
+            if (at) product = rt_dim_multiply(dims, product, factor);
+        }
+        if (!at) return symbol_of(importer, text, strlen(text));
+        sum = is_negative ? rt_dim_subtract(dims, sum, product) : rt_dim_add(dims, sum, product);
+        if (!*at) return sum;
+        is_negative = *at == '-';
+        if (*at != '+' && !(is_negative && at[-1] == ' ')) {
+            return symbol_of(importer, text, strlen(text));
+        }
+        ++at;
+    }
 }
 
 static bool input_type(onnx_importer *importer, const rt_onnx_value *input, rt_type *type) {
@@ -221,7 +270,7 @@ static bool input_type(onnx_importer *importer, const rt_onnx_value *input, rt_t
         if (!symbol[0] && dim->value < 0) {
             symbol = rt_arena_format(&importer->scratch, "%s_%d", input->name, i);
         }
-        type->dims[i] = symbol && symbol[0] ? symbol_of(importer, symbol)
+        type->dims[i] = symbol && symbol[0] ? parse_axis(importer, symbol)
                                             : rt_module_constant_dim(importer->module, dim->value);
     }
     return true;

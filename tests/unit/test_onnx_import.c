@@ -75,7 +75,8 @@ static rt_onnx_value make_value(fixture *f, const char *name, int32_t type, cons
     for (size_t i = 0; i < rank; ++i) {
         long long size;
         dims[i] = (rt_onnx_dim){-1, ""};
-        if (sscanf(parts[i], "%lld", &size) == 1) {
+        int used = 0;
+        if (sscanf(parts[i], "%lld%n", &size, &used) == 1 && !parts[i][used]) {
             dims[i].value = size;
         } else if (strcmp(parts[i], "?") != 0) {
             dims[i].symbol = parts[i];
@@ -223,7 +224,25 @@ static void test_axis_names(void) {
     add_node(&f, "Relu", "x", "y");
     add_output(&f, "y");
     expect_imported(&f);
-    expect_output(&f, "y", "f32[batch_size,2,x_2]");
+    expect_output(&f, "y", "f32[batch_size,d_2nd,x_2]");
+    end(&f);
+}
+
+/* Exporters name an axis after what it is made of. */
+static void test_axis_expressions(void) {
+    fixture f = begin(17);
+    add_input(&f, "x", RT_ONNX_FLOAT, "b,past + s,2");
+    add_input(&f, "y", RT_ONNX_FLOAT, "b,past,2");
+    add_input(&f, "z", RT_ONNX_FLOAT, "b,s,2");
+    add_input(&f, "u", RT_ONNX_FLOAT, "2*s - 1,max(s;3),s +,99999999999*s,seq-len");
+    add_int(&f, add_node(&f, "Concat", "y,z", "yz"), "axis", 1);
+    add_node(&f, "Add", "x,yz", "sum");
+    add_node(&f, "Relu", "u", "v");
+    add_output(&f, "sum");
+    add_output(&f, "v");
+    expect_imported(&f);
+    expect_output(&f, "sum", "f32[b,past+s,2]");
+    expect_output(&f, "v", "f32[2*s-1,max_s_3_,s__,d_99999999999_s,seq_len]");
     end(&f);
 }
 
@@ -573,7 +592,8 @@ static void test_corpus(void) {
 }
 
 TEST_MAIN("onnx_import", TEST(test_shape_arithmetic), TEST(test_slices), TEST(test_axis_names),
-          TEST(test_known_inputs), TEST(test_weights), TEST(test_recovered_names),
-          TEST(test_shared_vectors), TEST(test_tied_table), TEST(test_functions),
-          TEST(test_function_without_end), TEST(test_function_that_multiplies),
-          TEST(test_missing_operators), TEST(test_refusals), TEST(test_corpus))
+          TEST(test_axis_expressions), TEST(test_known_inputs), TEST(test_weights),
+          TEST(test_recovered_names), TEST(test_shared_vectors), TEST(test_tied_table),
+          TEST(test_functions), TEST(test_function_without_end),
+          TEST(test_function_that_multiplies), TEST(test_missing_operators), TEST(test_refusals),
+          TEST(test_corpus))
