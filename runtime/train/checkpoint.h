@@ -36,6 +36,7 @@ typedef struct retort_train_state {
     uint64_t metrics_bytes; /* length of metrics.jsonl */
     uint64_t data_checksum; /* retort_data_checksum of the training rows */
     uint64_t data_rows;
+    uint64_t workers; /* threads that the run is made with */
 } retort_train_state;
 
 /* What a checkpoint is written from; all lent. */

@@ -28,7 +28,8 @@ enum { RETORT_CHECKPOINT_FORMAT = 1 };
     FIELD(window_seconds, REAL)    \
     FIELD(window_loss, REAL)       \
     FIELD(metrics_bytes, COUNT)    \
-    FIELD(data_rows, COUNT)
+    FIELD(data_rows, COUNT)        \
+    FIELD(workers, COUNT)
 
 /* XXH64 of a whole file, read in pieces that are let go. */
 RT_MUST_CHECK rt_status retort_file_checksum(const char *path, uint64_t *checksum, rt_error *error);

@@ -168,7 +168,9 @@ rt_status retort_data_open(const retort_program *program, const retort_settings 
         .class_count = class_count(program),
         .has_one_type = model_limit(settings, "token_types") == 1,
     };
-    char *saved = file_in(folder, "vocab.txt");
+    bool is_chosen =
+        retort_settings_get(settings, SET(data_vocabulary))->origin == RETORT_FROM_FLAG;
+    char *saved = is_chosen ? NULL : file_in(folder, "vocab.txt");
     const char *vocabulary = saved ? saved : text_of(settings, SET(data_vocabulary));
     rt_status status = choose_goal(settings, data, error);
     if (status == RT_OK && !vocabulary)
@@ -262,7 +264,7 @@ rt_status retort_data_read(retort_data *data, const retort_settings *settings, c
     rt_status status = rt_table_read(path, &options, &table, error);
     if (status == RT_INVALID_DATA && table.problem_count && table.rows)
         status = rt_fail_also(error, status, status,
-                              "--skip-bad-rows leaves such rows out and counts them");
+                              "note: --skip-bad-rows leaves such rows out and counts them");
     if (status == RT_OK && needs_labels && !table.has_labels)
         status = rt_fail(
             error, RT_INVALID_DATA,

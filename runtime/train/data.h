@@ -33,7 +33,8 @@ typedef struct retort_data {
 } retort_data;
 
 /* Reads vocabulary, tokenizer settings and classes, and holds them against the program. `folder` is
- * a saved model whose vocab.txt and tokenizer_config.json come before the settings', or NULL. */
+ * a saved model whose vocab.txt and tokenizer_config.json come before the compiled ones, or NULL.
+ */
 RT_MUST_CHECK rt_status retort_data_open(const retort_program *program,
                                          const retort_settings *settings, const char *folder,
                                          retort_data *data, rt_error *error);

@@ -174,7 +174,8 @@ static rt_status offer_other(const retort_session *session, const char *folder, 
         retort_checkpoint_close(&other);
         if (is_saved)
             return rt_fail_also(error, status, status,
-                                "%s is whole (update %" PRIu64 "): %s --checkpoint %s uses it",
+                                "note: %s is whole (update %" PRIu64
+                                "): %s --checkpoint %s uses it",
                                 others[i], update, mode, others[i]);
     }
     return status;

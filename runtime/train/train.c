@@ -15,10 +15,27 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNAL = 128 };
 
-/* Each line of the text as an error of its own. */
+/* Length of "file:line: " at the beginning of a line, 0 where there is none. */
+static size_t place_length(const char *line, size_t length) {
+    for (size_t i = 1; i + 2 < length; ++i) {
+        if (line[i] != ':') continue;
+        size_t digits = strspn(line + i + 1, "0123456789"), end = i + 1 + digits;
+        if (digits && end + 1 < length && line[end] == ':' && line[end + 1] == ' ') return end + 2;
+    }
+    return 0;
+}
+
+/* Each line of the text as an error of its own, "file:line: error: …" where it names a place; a
+ * line "note: …" belongs to the one before. */
 static void print_error(retort_console *console, const char *text) {
     retort_console_break(console);
-    fprintf(console->notes, "error: %s\n", text);
+    while (*text) {
+        size_t length = strcspn(text, "\n"), place = place_length(text, length);
+        const char *kind = strncmp(text, "note: ", 6) == 0 ? "" : "error: ";
+        fprintf(console->notes, "%.*s%s%.*s\n", (int)place, text, kind, (int)(length - place),
+                text + place);
+        text += length + (text[length] == '\n');
+    }
     fflush(console->notes);
 }
 
@@ -46,6 +63,18 @@ static rt_status print_plan(retort_session *session, rt_error *error) {
     return RT_OK;
 }
 
+/* The table of times, and the trace where there is a folder for it. */
+static rt_status end_profile(retort_session *session, FILE *stream, rt_error *error) {
+    if (!session->profile) return RT_OK;
+    fputc('\n', stream);
+    retort_profile_print(session->profile, stream);
+    fflush(stream);
+    if (!rt_folder_exists(session->output.folder)) return RT_OK;
+    RT_TRY(retort_profile_write_trace(session->profile, session->output.trace, error));
+    retort_console_note(&session->console, "trace: %s", session->output.trace);
+    return RT_OK;
+}
+
 static rt_status try_update(retort_session *session, rt_error *error) {
     double loss, begin;
     RT_TRY(retort_session_prepare(session, error));
@@ -64,7 +93,7 @@ static rt_status try_update(retort_session *session, rt_error *error) {
             rt_words_bytes(rt_memory_peak_bytes(), &arena),
             rt_words_bytes(retort_plan_total(&plan), &arena));
     rt_arena_deinit(&arena);
-    return RT_OK;
+    return end_profile(session, session->console.results, error);
 }
 
 static void tell_weights(retort_session *session) {
@@ -94,7 +123,8 @@ static rt_status evaluate(retort_session *session, rt_error *error) {
         rt_json_put_null(&json, "model");
     retort_evaluation_write(&evaluation, &session->data, &json);
     rt_json_end(&json);
-    return rt_writer_commit(&writer, error);
+    RT_TRY(rt_writer_commit(&writer, error));
+    return end_profile(session, session->console.notes, error);
 }
 
 static rt_status predict(retort_session *session, rt_error *error) {
@@ -112,7 +142,7 @@ static rt_status predict(retort_session *session, rt_error *error) {
                         rt_words_duration(seconds, &arena), session->command.answers ? " to " : "",
                         session->command.answers ? session->command.answers : "");
     rt_arena_deinit(&arena);
-    return RT_OK;
+    return end_profile(session, session->console.notes, error);
 }
 
 /* ---- training */
@@ -130,15 +160,6 @@ static rt_status begin_training(retort_session *session, rt_error *error) {
     return RT_OK;
 }
 
-static rt_status end_profile(retort_session *session, rt_error *error) {
-    if (!session->profile) return RT_OK;
-    fputc('\n', session->console.results);
-    retort_profile_print(session->profile, session->console.results);
-    RT_TRY(retort_profile_write_trace(session->profile, session->output.trace, error));
-    retort_console_note(&session->console, "trace: %s", session->output.trace);
-    return RT_OK;
-}
-
 static void tell_interruption(retort_session *session) {
     const retort_trainer *trainer = &session->trainer;
     rt_arena arena = {0};
@@ -152,6 +173,9 @@ static void tell_interruption(retort_session *session) {
 }
 
 static rt_status train(retort_session *session, rt_error *error) {
+    /* A reader of our messages that went away, or a limit on files, is no reason to lose a run. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     RT_TRY(begin_training(session, error));
     retort_stop_install();
     rt_status status = retort_trainer_run(&session->trainer, error);
@@ -161,7 +185,7 @@ static rt_status train(retort_session *session, rt_error *error) {
         tell_interruption(session);
     else
         retort_summary_end(session);
-    return end_profile(session, error);
+    return end_profile(session, session->console.results, error);
 }
 
 /* ---- the process */
@@ -213,9 +237,6 @@ int retort_train_main(const retort_program *program, int argc, char **argv) {
         .name = argc > 0 ? argv[0] : "train",
         .output.lock = -1,
     };
-    /* A reader that went away is an error of the write, not the end of a run. */
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
     int status = run(&session, argc, argv);
     if (fflush(stdout) != 0 && status == EXIT_DONE) status = EXIT_FAILED;
     retort_session_close(&session);

@@ -15,6 +15,15 @@ static int64_t integer(const retort_trainer *trainer, retort_setting setting) {
 
 /* ---- life */
 
+/* The epochs whose batches are measured: all of them, unless ordering their rows took seconds; then
+ * 0, and the plan is a bound. */
+static uint64_t measured_epochs(const retort_rounds *rounds) {
+    const uint64_t most_rows = 20000000;
+    uint64_t epochs = retort_rounds_epochs(rounds);
+    if (epochs > most_rows / rounds->rows) return 0;
+    return epochs ? epochs : 1;
+}
+
 static rt_status plan_batches(retort_trainer *trainer, rt_error *error) {
     const retort_settings *settings = trainer->parts.settings;
     rt_batcher_options options = {
@@ -24,8 +33,7 @@ static rt_status plan_batches(retort_trainer *trainer, rt_error *error) {
         .seed = (uint64_t)integer(trainer, SET(seed)),
     };
     RT_TRY(rt_batcher_create(trainer->parts.rows, &options, &trainer->batcher, error));
-    uint64_t epochs = retort_rounds_epochs(&trainer->rounds);
-    trainer->limits = rt_batcher_limits(trainer->batcher, epochs ? epochs : 1);
+    trainer->limits = rt_batcher_limits(trainer->batcher, measured_epochs(&trainer->rounds));
     rt_status status = rt_batch_create(trainer->limits, &trainer->batch);
     return status == RT_OK ? RT_OK : rt_fail(error, status, "batches: %s", rt_status_text(status));
 }
@@ -87,6 +95,17 @@ static void check_best(retort_trainer *trainer, const retort_checkpoint *checkpo
                         output->best, state->best_update);
 }
 
+/* Parts of a sum are made by workers, so another count of them rounds otherwise. */
+static void check_workers(retort_trainer *trainer) {
+    uint64_t workers = retort_instance_workers(trainer->parts.runner->instance);
+    if (trainer->state.workers && trainer->state.workers != workers)
+        retort_console_warn(trainer->parts.console,
+                            "the run began with %" PRIu64 " threads and goes on with %" PRIu64
+                            "; the last digits may differ from those of one unbroken run",
+                            trainer->state.workers, workers);
+    trainer->state.workers = workers;
+}
+
 rt_status retort_trainer_begin(retort_trainer *trainer, const retort_checkpoint *checkpoint,
                                rt_error *error) {
     if (checkpoint) {
@@ -96,6 +115,7 @@ rt_status retort_trainer_begin(retort_trainer *trainer, const retort_checkpoint 
         trainer->saved_update = checkpoint->state.update;
         check_best(trainer, checkpoint);
     }
+    check_workers(trainer);
     trainer->process_began = retort_clock();
     trainer->started = trainer->process_began - trainer->state.seconds;
     trainer->process_from = trainer->state.update;

@@ -16,8 +16,8 @@ static rt_status refuse_number(const retort_trainer *trainer, const char *what, 
         snprintf(saved, sizeof saved, "%s holds update %" PRIu64, trainer->parts.output->last,
                  trainer->saved_update);
     return rt_fail(error, RT_OUT_OF_RANGE,
-                   "update %" PRIu64 " (epoch %.2f): the %s is %g, training cannot go on; %s.\n"
-                   "A lower --learning-rate (now %g) or a longer --warmup often helps",
+                   "update %" PRIu64 " (epoch %.2f): the %s is %g, training cannot go on; %s\n"
+                   "note: a lower --learning-rate (now %g) or a longer --warmup often helps",
                    state->update + 1, retort_rounds_progress(&trainer->rounds, state->update), what,
                    value, saved, trainer->schedule.rate);
 }

@@ -174,12 +174,15 @@ static void test_bad_rows(void) {
              settings + 1);
     setenv("FAKE_SETTINGS", with_labels, 1);
     free(settings);
-    refuse("sentence\tlabel\nw1\tyes\nw2\nw3\tmaybe\n", "bad.tsv:3: too few columns: 1 where",
-           "bad.tsv:4: unknown label 'maybe'; the labels are: no, yes\n--skip-bad-rows leaves");
-    refuse("sentence\tlabel\nw1\tyes\nw\xff\tno\n", "bad.tsv:3: not UTF-8", "--skip-bad-rows");
-    refuse("", "bad.tsv:1: empty file", "");
-    refuse("text\tlabel\nw1\tyes\n", "bad.tsv:1: the header has no column 'sentence'", "'text'");
-    refuse("sentence\tclass\nw1\tyes\n", "bad.tsv:1: the header has no column 'label'", "");
+    refuse(
+        "sentence\tlabel\nw1\tyes\nw2\nw3\tmaybe\n", "bad.tsv:3: error: too few columns: 1 where",
+        "bad.tsv:4: error: unknown label 'maybe'; the labels are: no, yes\nnote: --skip-bad-rows ");
+    refuse("sentence\tlabel\nw1\tyes\nw\xff\tno\n", "bad.tsv:3: error: not UTF-8",
+           "--skip-bad-rows");
+    refuse("", "bad.tsv:1: error: empty file", "");
+    refuse("text\tlabel\nw1\tyes\n", "bad.tsv:1: error: the header has no column 'sentence'",
+           "'text'");
+    refuse("sentence\tclass\nw1\tyes\n", "bad.tsv:1: error: the header has no column 'label'", "");
     CU_ASSERT_EQUAL(training_run("", "--overwrite --data-train ~/none.tsv", &p), 1);
     CONTAINS(p.messages, "none.tsv: no such file; --data-folder, --data-train");
     training_write("~/bad.tsv", "sentence\tlabel\nw1 w2\tyes\nw2\nw3\tmaybe\nw40\tno\n");
@@ -218,7 +221,7 @@ static void test_usage(void) {
     CONTAINS(p.messages, "fake_train --help lists all flags");
     CU_ASSERT_EQUAL(training_run("", "--batch-rows 0 --epochs many", &p), 2);
     CONTAINS(p.messages, "error: --batch-rows must be a whole number of at least 1, not '0'\n"
-                         "--epochs must be a number of at least 0, not 'many'\n");
+                         "error: --epochs must be a number of at least 0, not 'many'\n");
     CU_ASSERT_EQUAL(training_run("", "--help", &p), 0);
     CONTAINS(p.results, "--batch-rows N                Rows of one batch [8]");
     CU_ASSERT_EQUAL(training_run("", "--version", &p), 0);
@@ -243,6 +246,10 @@ static void test_profile(void) {
     /* Three kernels of each step, one of each update, two of each evaluation. */
     CU_ASSERT(json_array_size(json_object_get(trace, "traceEvents")) >= 10 * 3 + 10);
     json_decref(trace);
+    /* With --eval the table keeps out of the result. */
+    CU_ASSERT_EQUAL(training_run("", "--eval --profile", &p), 0);
+    CU_ASSERT_EQUAL(strcspn(p.results, "\n") + 1, strlen(p.results));
+    CONTAINS(p.messages, "by kernel");
 }
 
 /* The peak is what the plan says, within a tenth: 40 MB of weights, 40 MB of buffers. */
