@@ -256,13 +256,13 @@ static void set_derived(int first, retort_parameter_kind kind, const char *const
     }
 }
 
-static void set_source(retort_parameter *p, const char *path) {
+static void set_source(retort_parameter *p, const char *path, int64_t count) {
     rt_mapped_file file;
     fake.file.path = path;
     p->initial = RETORT_INITIAL_SOURCE;
     p->source_name = "scale";
     p->source_dtype = RT_F32;
-    p->size_bytes = (uint64_t)fake.width * sizeof(float);
+    p->size_bytes = (uint64_t)count * sizeof(float);
     if (rt_file_map(path, &file, NULL) != RT_OK) return;
     p->checksum = rt_checksum(file.data, (size_t)p->size_bytes);
     rt_file_unmap(&file);
@@ -282,7 +282,8 @@ static void set_parameters(void) {
     set_parameter(BIAS, "classifier.bias", fake.classes, 0, RETORT_INITIAL_ZEROS, 0);
     set_parameter(SCALE, "scale.weight", o->width, 0, RETORT_INITIAL_CONSTANT, 1);
     set_parameter(BALLAST, "teacher/ballast.weight", o->ballast, 0, RETORT_INITIAL_CONSTANT, 1);
-    if (o->source) set_source(&fake.parameters[SCALE], o->source);
+    if (o->source) set_source(&fake.parameters[SCALE], o->source, o->width);
+    if (o->has_ballast_source) set_source(&fake.parameters[BALLAST], o->source, o->ballast);
     set_derived(GRADIENTS, RETORT_GRADIENT, gradients);
     set_derived(FIRST, RETORT_STATE, first);
     set_derived(SECOND, RETORT_STATE, second);

@@ -28,6 +28,7 @@ typedef struct fake_options {
     int64_t ballast;         /* numbers of an extra frozen weight */
     int64_t bytes_per_token; /* of an extra buffer of step, all written */
     const char *source;      /* file of the frozen scale [width] f32 at offset 0; NULL: ones */
+    bool has_ballast_source; /* the ballast is read from that file, too */
     const char *settings;    /* JSON */
 } fake_options;
 

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "runtime/base/cpu.h"
 #include "runtime/base/file.h"
 #include "runtime/program.h"
 #include "tests/support/fake_program.h"
@@ -139,6 +141,31 @@ static void test_sources(void) {
     retort_instance_destroy(instance);
 }
 
+/* Reading a file takes memory once, for the parameter, not a second time for the file. */
+static void test_sources_are_let_go(void) {
+    enum { COUNT = 16 << 20 };
+    char path[200];
+    snprintf(path, sizeof path, "%s/ballast.bin", test_folder());
+    FILE *file = fopen(path, "w");
+    CU_ASSERT_EQUAL(ftruncate(fileno(file), (off_t)COUNT * 4), 0);
+    fclose(file);
+    fake_options options = fake_options_default();
+    options.source = path;
+    options.ballast = COUNT;
+    options.has_ballast_source = true;
+    fake_program(&options); /* reads the file for its checksum */
+    if (!rt_memory_peak_reset()) {
+        test_skip("the peak of memory cannot be reset here");
+        return;
+    }
+    uint64_t before = rt_memory_peak_bytes();
+    retort_instance *instance = create(&options, 1);
+    uint64_t rise = rt_memory_peak_bytes() - before;
+    CU_ASSERT(rise > (uint64_t)COUNT * 4 - 1000000);
+    CU_ASSERT(rise < (uint64_t)COUNT * 4 + 16000000);
+    retort_instance_destroy(instance);
+}
+
 static uint32_t traced[16], traced_count;
 
 static void note(const retort_context *context, uint32_t node, uint32_t is_end) {
@@ -161,4 +188,5 @@ static void test_trace(void) {
 }
 
 TEST_MAIN("instance", TEST(test_runs), TEST(test_workers_change_no_bits),
-          TEST(test_reserves_by_entry), TEST(test_sources), TEST(test_trace))
+          TEST(test_reserves_by_entry), TEST(test_sources), TEST(test_sources_are_let_go),
+          TEST(test_trace))
