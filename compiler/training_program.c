@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "compiler/import_model.h"
 #include "models/build.h"
 #include "models/job.h"
 #include "passes/pass_manager.h"
@@ -16,6 +17,7 @@ typedef struct program {
     rt_module *module;
     rt_job job;
     rt_job_options options;
+    rt_imported_model student, teacher; /* of ONNX files */
     rt_program_options watch;
     rt_pass_manager *manager;
 } program;
@@ -63,6 +65,38 @@ static rt_status set_optimiser(program *p) {
     return set_option(p, RT_PASS_differentiate, "accumulate", accumulates ? "true" : "false");
 }
 
+/* ---- models */
+
+/* Imports what `key` names, where that is an ONNX file. */
+static rt_status import_origin(program *p, rt_spec_key key, const char *name,
+                               rt_imported_model *model) {
+    const rt_spec_value *from = rt_spec_get(p->spec, key);
+    if (rt_origin_of(from) != RT_ORIGIN_ONNX) return RT_OK;
+    const char *prefix = rt_arena_format(&p->arena, "%s/", name);
+    if (!prefix) return RT_OUT_OF_MEMORY;
+    return rt_import_model(p->module, from->path, name, prefix, from->location, &p->arena, model);
+}
+
+/* Reads the job; what was imported becomes parameters of its family. */
+static rt_status read_job(program *p) {
+    RT_TRY(import_origin(p, RT_SPEC_model_from, "imported student", &p->student));
+    RT_TRY(import_origin(p, RT_SPEC_teacher_from, "imported teacher", &p->teacher));
+    if (p->student.is_recognised) p->options.student_import = &p->student.found.config;
+    if (p->teacher.is_recognised) p->options.teacher_import = &p->teacher.found.config;
+    p->options.student_mismatch = p->student.found.reason;
+    p->options.teacher_mismatch = p->teacher.found.reason;
+    RT_TRY(rt_job_read(p->spec, &p->options, &p->arena, &p->job, p->diagnostics));
+    if (p->student.is_recognised)
+        RT_TRY(
+            rt_recognition_adopt(p->module, &p->student.found, &p->job.student.config, "", true));
+    if (p->teacher.is_recognised)
+        RT_TRY(rt_recognition_adopt(p->module, &p->teacher.found, &p->job.teacher.config,
+                                    "teacher/", false));
+    if (p->student.graph) rt_module_remove_graph(p->module, "imported student");
+    if (p->teacher.graph) rt_module_remove_graph(p->module, "imported teacher");
+    return RT_OK;
+}
+
 /* ---- the whole */
 
 static rt_status run_passes(program *p) {
@@ -74,7 +108,7 @@ static rt_status run_passes(program *p) {
 }
 
 static rt_status make_training(program *p) {
-    RT_TRY(rt_job_read(p->spec, &p->options, &p->arena, &p->job, p->diagnostics));
+    RT_TRY(read_job(p));
     RT_TRY(rt_job_build(&p->job, p->module));
     RT_TRY(rt_pass_manager_add_pipeline(p->manager, "training"));
     RT_TRY(set_method(p));
@@ -84,7 +118,7 @@ static rt_status make_training(program *p) {
 }
 
 static rt_status make_inference(program *p) {
-    RT_TRY(rt_job_read(p->spec, &p->options, &p->arena, &p->job, p->diagnostics));
+    RT_TRY(read_job(p));
     unsigned outputs = rt_model_config_is_encoder(&p->job.student.config)
                            ? RT_OUTPUT_LAST_HIDDEN_STATE | RT_OUTPUT_POOLER
                            : RT_OUTPUT_LOGITS;

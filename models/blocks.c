@@ -13,28 +13,42 @@ static rt_type static_type(rt_module *module, const rt_model_parameter *p) {
     return rt_type_make(RT_F32, p->rank, dims);
 }
 
-rt_value rt_block_parameter(rt_blocks *m, rt_model_module id, int64_t layer, rt_model_leaf leaf) {
+/* The module's parameter, added where it is not there yet. */
+static rt_parameter find_or_add(rt_blocks *m, rt_model_parameter p) {
     rt_module *module = m->b.module;
-    rt_model_parameter p = rt_model_describe_parameter(m->config, id, layer, leaf, m->arena);
     const char *name =
         p.name ? rt_arena_format(m->arena, "%s%s", m->options->parameter_prefix, p.name) : NULL;
-    if (!name) return RT_NO_VALUE;
+    if (!name) return RT_NO_PARAMETER;
     rt_parameter parameter = rt_module_find_parameter(module, name);
-    if (!rt_parameter_is(parameter)) {
-        rt_parameter_info info = {
-            .name = rt_module_intern(module, name),
-            .type = static_type(module, &p),
-            .kind = RT_PARAMETER_WEIGHT,
-            .of = RT_NO_PARAMETER,
-            .is_trainable = m->options->is_trainable,
-            .is_decayed = p.rank >= 2, /* never biases and norms */
-            .initial = p.initial,
-            .initial_value = p.initial_value,
-            .location = m->b.location,
-        };
-        parameter = rt_module_add_parameter(module, &info);
+    if (rt_parameter_is(parameter)) return parameter;
+    rt_parameter_info info = {
+        .name = rt_module_intern(module, name),
+        .type = static_type(module, &p),
+        .kind = RT_PARAMETER_WEIGHT,
+        .of = RT_NO_PARAMETER,
+        .is_trainable = m->options->is_trainable,
+        .is_decayed = p.rank >= 2, /* never biases and norms */
+        .initial = p.initial,
+        .initial_value = p.initial_value,
+        .location = m->b.location,
+    };
+    return rt_module_add_parameter(module, &info);
+}
+
+void rt_block_add_parameters(rt_blocks *m) {
+    rt_model_parts parts = rt_model_parts_of_outputs(m->options->outputs);
+    rt_model_parameters list;
+    if (!rt_model_list_parameters(m->config, parts, m->arena, &list)) return;
+    for (size_t i = 0; i < list.count; ++i) {
+        rt_block_locate(m, list.items[i].module, list.items[i].layer);
+        find_or_add(m, list.items[i]);
     }
-    return rt_build_parameter(&m->b, parameter);
+    m->b.location.name = NULL;
+}
+
+rt_value rt_block_parameter(rt_blocks *m, rt_model_module id, int64_t layer, rt_model_leaf leaf) {
+    return rt_build_parameter(
+        &m->b, find_or_add(m, rt_model_describe_parameter(m->config, id, layer, leaf, m->arena)));
 }
 
 void rt_block_locate(rt_blocks *m, rt_model_module id, int64_t layer) {

@@ -17,7 +17,9 @@ typedef struct rt_blocks {
     int64_t next_site; /* of dropout: counts places, also those whose rate is 0 */
 } rt_blocks;
 
-/* The value of a parameter, added to the graph's module where it is not there yet. */
+/* Adds the graph's parameters to its module, in their order, where they are not there yet. */
+void rt_block_add_parameters(rt_blocks *m);
+/* The value of a parameter. */
 rt_value rt_block_parameter(rt_blocks *m, rt_model_module module, int64_t layer,
                             rt_model_leaf leaf);
 

@@ -79,6 +79,7 @@ rt_graph *rt_model_build(rt_module *module, const rt_model_config *config,
     rt_blocks m = {
         .b = rt_builder_begin(graph), .config = config, .options = options, .arena = &arena};
     add_inputs(&m);
+    rt_block_add_parameters(&m);
     if (rt_model_config_is_encoder(config))
         build_encoder_model(&m);
     else

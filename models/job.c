@@ -33,19 +33,34 @@ static void read_saved(rt_job_reader *r, const rt_spec_value *from, rt_job_model
     if (status != RT_OK) rt_diagnose(r->diagnostics, RT_ERROR, from->location, "%s", error.text);
 }
 
-static void read_origin(rt_job_reader *r, rt_spec_key key, const rt_model_config *import,
+static void read_import(rt_job_reader *r, const rt_spec_value *from, bool is_student,
                         rt_job_model *model) {
+    const rt_job_options *o = r->options;
+    const rt_model_config *import = is_student ? o->student_import : o->teacher_import;
+    const char *mismatch = is_student ? o->student_mismatch : o->teacher_mismatch;
+    rt_error error;
+    if (rt_saved_model_find(from->path, r->arena, &model->files, &error) != RT_OK)
+        rt_diagnose(r->diagnostics, RT_ERROR, from->location, "%s", error.text);
+    model->has_config = import != NULL;
+    if (import) {
+        model->config = *import;
+        rt_job_name_labels(r, from->path, &model->config);
+        return;
+    }
+    rt_diagnose(r->diagnostics, RT_ERROR, from->location,
+                "%s: the graph is no bert, distilbert or roberta encoder, which %s must be: %s",
+                from->path, is_student ? "what trains" : "a teacher",
+                mismatch ? mismatch : "it was not imported");
+}
+
+static void read_origin(rt_job_reader *r, rt_spec_key key, rt_job_model *model) {
     const rt_spec_value *from = rt_spec_get(r->spec, key);
     model->origin = rt_origin_of(from);
     model->location = from->location;
     if (model->origin == RT_ORIGIN_SAVED) {
         read_saved(r, from, model);
     } else if (model->origin == RT_ORIGIN_ONNX) {
-        rt_error error;
-        if (rt_saved_model_find(from->path, r->arena, &model->files, &error) != RT_OK)
-            rt_diagnose(r->diagnostics, RT_ERROR, from->location, "%s", error.text);
-        model->has_config = import != NULL;
-        if (import) model->config = *import;
+        read_import(r, from, key == RT_SPEC_model_from, model);
     }
 }
 
@@ -69,12 +84,7 @@ static void adopt_teacher(rt_job_reader *r) {
 
 static void read_student(rt_job_reader *r) {
     rt_job_model *student = &r->job->student;
-    read_origin(r, RT_SPEC_model_from, r->options->student_import, student);
-    if (student->origin == RT_ORIGIN_ONNX && !student->has_config) {
-        rt_diagnose(r->diagnostics, RT_ERROR, student->location,
-                    "the graph matches no family that can be trained: bert, distilbert, roberta");
-        return;
-    }
+    read_origin(r, RT_SPEC_model_from, student);
     bool has_start = student->origin != RT_ORIGIN_RANDOM;
     if (has_start && !student->has_config) return;
     student->has_config =
@@ -153,8 +163,7 @@ rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_are
     job->has_teacher = rt_spec_has_section(spec, RT_SPEC_SECTION_teacher);
     job->is_regression = rt_spec_is_regression(spec);
     job->has_key_mask = is_choice(rt_spec_get(spec, RT_SPEC_data_padding), "counted");
-    if (job->has_teacher)
-        read_origin(&r, RT_SPEC_teacher_from, options->teacher_import, &job->teacher);
+    if (job->has_teacher) read_origin(&r, RT_SPEC_teacher_from, &job->teacher);
     read_student(&r);
     rt_job_read_vocabulary(&r);
     read_loss(&r);

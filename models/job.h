@@ -42,10 +42,9 @@ typedef struct rt_job {
 } rt_job;
 
 typedef struct rt_job_options {
-    /* Configurations recognised in ONNX origins; NULL where there is none. */
+    /* Configurations recognised in ONNX origins, or NULL and why there is none. */
     const rt_model_config *student_import, *teacher_import;
-    /* Classes of a teacher without a family, by its output; 0 where it has one. */
-    int64_t teacher_classes;
+    const char *student_mismatch, *teacher_mismatch;
     bool may_lack_data; /* no vocabulary and no classes are needed: batches are given */
 } rt_job_options;
 

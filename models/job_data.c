@@ -144,46 +144,69 @@ static void set_labels(rt_job *job, const char *const *labels, int64_t count) {
     job->label_count = count;
 }
 
-/* "a|b|c" as a list. */
-static void split_labels(rt_job_reader *r, const char *text) {
-    size_t count = 1;
-    for (const char *c = text; *c; ++c) count += *c == '|';
-    const char **labels = RT_NEW_ARRAY(r->arena, const char *, count);
-    for (size_t i = 0; labels && i < count; ++i) {
-        size_t length = strcspn(text, "|");
+/* "a|b|c" as a list; `separator` is "|" here. */
+static const char *const *split_labels(rt_job_reader *r, const char *text, const char *separator,
+                                       int64_t *count) {
+    size_t parts = 1;
+    for (const char *c = text; *c; ++c) parts += *c == *separator;
+    const char **labels = RT_NEW_ARRAY(r->arena, const char *, parts);
+    for (size_t i = 0; labels && i < parts; ++i) {
+        size_t length = strcspn(text, separator);
         labels[i] = rt_arena_copy_text(r->arena, text, length);
         text += length + 1;
     }
-    if (labels) set_labels(r->job, labels, (int64_t)count);
+    *count = labels ? (int64_t)parts : 0;
+    return labels;
 }
 
-/* The lines of labels.txt beside the training rows. */
-static void read_labels_beside(rt_job_reader *r, const char *name) {
-    const rt_spec_value *train = rt_spec_get(r->spec, RT_SPEC_data_train);
-    const rt_spec_value *format = rt_spec_get(r->spec, RT_SPEC_data_format);
-    char *folder = train->path ? rt_path_folder(train->path) : NULL;
-    char *path = folder ? rt_path_join(folder, name) : NULL;
+/* The lines of the file `name` beside `path`; NULL where it cannot be read. */
+static const char *const *read_labels_beside(rt_job_reader *r, const char *path, const char *name,
+                                             int64_t *count, rt_error *error) {
+    char *folder = rt_path_folder(path), *joined = folder ? rt_path_join(folder, name) : NULL;
     rt_mapped_file file = {0};
-    rt_error error;
-    if (path && rt_file_map(path, &file, &error) == RT_OK) {
+    const char *const *labels = NULL;
+    if (joined && rt_file_map(joined, &file, error) == RT_OK) {
         const char *bytes = (const char *)file.data;
         size_t size = file.size;
         while (size && (bytes[size - 1] == '\n' || bytes[size - 1] == '\r')) --size;
         char *text = rt_arena_copy_text(r->arena, bytes, size), *to = text;
         for (const char *from = text; from && *from; ++from) {
-            if (*from != '\r') *to++ = *from == '\n' ? '|' : *from;
+            if (*from != '\r') *to++ = *from;
         }
         if (text) {
             *to = 0;
-            split_labels(r, text);
+            labels = split_labels(r, text, "\n", count);
         }
         rt_file_unmap(&file);
-    } else if (path) {
-        rt_diagnose(r->diagnostics, RT_ERROR, format->location,
-                    "format %s has its classes in a file: %s", format->text, error.text);
     }
     free(folder);
-    free(path);
+    free(joined);
+    return labels;
+}
+
+void rt_job_name_labels(rt_job_reader *r, const char *path, rt_model_config *config) {
+    int64_t count = 0;
+    const char *const *labels = read_labels_beside(r, path, "labels.txt", &count, NULL);
+    if (labels && count == config->label_count) config->labels = labels;
+}
+
+/* Of a known format: its own classes, or those of its file beside the training rows. */
+static void take_format_labels(rt_job_reader *r, const rt_format *format) {
+    const rt_spec_value *train = rt_spec_get(r->spec, RT_SPEC_data_train);
+    int64_t count = 0;
+    rt_error error;
+    const char *const *labels;
+    if (*format->labels != '@') {
+        labels = split_labels(r, format->labels, "|", &count);
+    } else {
+        if (!train->path) return;
+        labels = read_labels_beside(r, train->path, format->labels + 1, &count, &error);
+        if (!labels)
+            rt_diagnose(r->diagnostics, RT_ERROR,
+                        rt_spec_get(r->spec, RT_SPEC_data_format)->location,
+                        "format %s has its classes in a file: %s", format->name, error.text);
+    }
+    if (labels) set_labels(r->job, labels, count);
 }
 
 /* Who names the classes, in this order: the spec, the model that training starts from, the teacher,
@@ -203,15 +226,12 @@ static void choose_labels(rt_job_reader *r) {
         set_labels(job, taught->texts, (int64_t)taught->count);
     } else if (rt_job_has_named_labels(teacher)) {
         set_labels(job, teacher->labels, teacher->label_count);
-    } else if (format && *format->labels == '@') {
-        read_labels_beside(r, format->labels + 1);
     } else if (format && *format->labels) {
-        split_labels(r, format->labels);
+        take_format_labels(r, format);
     } else if (has_start && student->label_count) {
         set_labels(job, NULL, student->label_count);
     } else {
-        int64_t count = teacher->label_count ? teacher->label_count : r->options->teacher_classes;
-        set_labels(job, NULL, count);
+        set_labels(job, NULL, teacher->label_count);
     }
 }
 

@@ -86,9 +86,8 @@ static void check_classes(rt_job_reader *r) {
     rt_job *job = r->job;
     const rt_model_config *teacher = &job->teacher.config;
     const rt_spec_value *given = rt_spec_get(r->spec, RT_SPEC_teacher_labels);
-    bool is_known = job->teacher.has_config || r->options->teacher_classes;
-    int64_t count = job->teacher.has_config ? teacher->label_count : r->options->teacher_classes;
-    if (!is_known || !job->label_count) return;
+    int64_t count = teacher->label_count;
+    if (!job->teacher.has_config || !job->label_count) return;
     if (count == 0) {
         rt_diagnose(r->diagnostics, RT_ERROR, job->teacher.location,
                     "the teacher has no classifier; it must have been trained for the task");
@@ -115,12 +114,7 @@ static void check_layers_from(rt_job_reader *r) {
     const rt_spec_value *layers = rt_spec_get(r->spec, RT_SPEC_model_layers_from);
     const rt_model_config *student = &r->job->student.config, *teacher = &r->job->teacher.config;
     if (!layers->is_present || !r->job->student.has_config) return;
-    if (!r->job->teacher.has_config) {
-        if (r->job->teacher.origin == RT_ORIGIN_ONNX)
-            rt_diagnose(r->diagnostics, RT_ERROR, layers->location,
-                        "the teacher's graph matches no family, so it has no layers to start from");
-        return;
-    }
+    if (!r->job->teacher.has_config) return;
     const struct {
         const char *name;
         int64_t ours, theirs;

@@ -18,6 +18,8 @@ void rt_job_read_vocabulary(rt_job_reader *r);
 void rt_job_read_labels(rt_job_reader *r);
 void rt_job_check_fit(rt_job_reader *r);
 
+/* Names of the classes from "labels.txt" beside `path`, where it is there and fits their number. */
+void rt_job_name_labels(rt_job_reader *r, const char *path, rt_model_config *config);
 /* Whether names were given: transformers writes LABEL_0 … where there are none. */
 bool rt_job_has_named_labels(const rt_model_config *config);
 

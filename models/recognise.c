@@ -108,6 +108,28 @@ bool rt_recognise_norm(rt_recogniser *r, rt_value value, rt_model_module module,
 
 /* ---- the whole */
 
+static const rt_recognised *find_item(const rt_recognition *found, const rt_model_parameter *p) {
+    for (size_t i = 0; i < found->count; ++i) {
+        const rt_recognised *item = &found->items[i];
+        if (item->module == p->module && item->leaf == p->leaf && item->layer == p->layer)
+            return item;
+    }
+    return NULL;
+}
+
+/* The graph's parameter has the family's shape, turned round where it is used so. */
+static bool has_shape(const rt_recogniser *r, const rt_recognised *item,
+                      const rt_model_parameter *p) {
+    const rt_module *module = rt_graph_module(r->graph);
+    int64_t sizes[RT_MAX_RANK];
+    if (!rt_parameter_is(item->parameter)) return true;
+    rt_type type = rt_module_parameter(module, item->parameter)->type;
+    if (type.rank != p->rank || !rt_type_is_static(rt_module_dims(module), type, sizes, NULL))
+        return false;
+    if (p->rank == 1) return sizes[0] == p->dims[0];
+    return sizes[item->is_transposed] == p->dims[0] && sizes[!item->is_transposed] == p->dims[1];
+}
+
 /* Everything a family needs was found, with the shapes its configuration gives. */
 static bool check_complete(rt_recogniser *r) {
     rt_recognition *found = r->found;
@@ -117,13 +139,11 @@ static bool check_complete(rt_recogniser *r) {
     if (!rt_model_list_parameters(&found->config, (rt_model_parts)parts, found->arena, &list))
         return false;
     for (size_t i = 0; i < list.count; ++i) {
-        const rt_model_parameter *p = &list.items[i];
-        const rt_recognised *item = found->items, *end = item + found->count;
-        while (item < end &&
-               (item->module != p->module || item->leaf != p->leaf || item->layer != p->layer))
-            ++item;
-        if (item == end)
-            return rt_recogniser_fail(r, "the graph has nothing in the place of '%s'", p->name);
+        const rt_recognised *item = find_item(found, &list.items[i]);
+        if (!item || !has_shape(r, item, &list.items[i]))
+            return rt_recogniser_fail(r, "the graph has %s in the place of '%s'",
+                                      item ? "a parameter of another shape" : "nothing",
+                                      list.items[i].name);
     }
     return true;
 }
@@ -198,27 +218,49 @@ static void take_source(const rt_module *module, const rt_recognised *item,
                                      : RT_TRANSFORM_TRANSPOSE;
 }
 
-rt_status rt_recognition_adopt(rt_module *module, const rt_recognition *found, const char *prefix,
+/* The classifier of another task, or of other pooling, is no start for this one. */
+static bool is_shared(const rt_recognition *found, const rt_model_config *config,
+                      const rt_recognised *item) {
+    rt_model_parts parts = found->has_pooler ? RT_PART_POOLER | RT_PART_HEAD : RT_PART_HEAD;
+    bool is_output = item->module == RT_MODULE_head_output;
+    if (is_output && (config->label_count != found->config.label_count ||
+                      config->pooling != found->config.pooling))
+        return false;
+    return rt_model_has_module(config, item->module, parts);
+}
+
+static bool adopt_parameter(rt_module *module, const rt_recognised *item,
+                            const rt_model_parameter *p, const char *prefix, bool is_trainable) {
+    rt_arena arena = {0};
+    const char *name = p->name ? rt_arena_format(&arena, "%s%s", prefix, p->name) : NULL;
+    rt_dim dims[2] = {rt_module_constant_dim(module, p->dims[0]),
+                      rt_module_constant_dim(module, p->dims[1])};
+    rt_parameter_info info = {.name = name ? rt_module_intern(module, name) : NULL,
+                              .type = rt_type_make(RT_F32, p->rank, dims),
+                              .kind = RT_PARAMETER_WEIGHT,
+                              .of = RT_NO_PARAMETER,
+                              .is_trainable = is_trainable,
+                              .is_decayed = p->rank >= 2};
+    rt_arena_deinit(&arena);
+    if (!info.name) return false;
+    take_source(module, item, &info);
+    rt_module_add_parameter(module, &info);
+    return true;
+}
+
+/* In the order in which the family's graph would add them. */
+rt_status rt_recognition_adopt(rt_module *module, const rt_recognition *found,
+                               const rt_model_config *config, const char *prefix,
                                bool is_trainable) {
     rt_arena arena = {0};
-    for (size_t i = 0; i < found->count; ++i) {
-        const rt_recognised *item = &found->items[i];
-        rt_model_parameter p = rt_model_describe_parameter(&found->config, item->module,
-                                                           item->layer, item->leaf, &arena);
-        const char *name = p.name ? rt_arena_format(&arena, "%s%s", prefix, p.name) : NULL;
-        if (!name) break;
-        rt_dim dims[2] = {rt_module_constant_dim(module, p.dims[0]),
-                          rt_module_constant_dim(module, p.dims[1])};
-        rt_parameter_info info = {.name = rt_module_intern(module, name),
-                                  .type = rt_type_make(RT_F32, p.rank, dims),
-                                  .kind = RT_PARAMETER_WEIGHT,
-                                  .of = RT_NO_PARAMETER,
-                                  .is_trainable = is_trainable,
-                                  .is_decayed = p.rank >= 2};
-        take_source(module, item, &info);
-        rt_module_add_parameter(module, &info);
+    rt_model_parameters list = {0};
+    bool is_right = rt_model_list_parameters(config, RT_PART_POOLER | RT_PART_HEAD, &arena, &list);
+    for (size_t i = 0; i < list.count && is_right; ++i) {
+        const rt_recognised *item = find_item(found, &list.items[i]);
+        if (item && is_shared(found, config, item))
+            is_right = adopt_parameter(module, item, &list.items[i], prefix, is_trainable);
     }
-    bool has_failed = rt_arena_failed(&arena);
+    is_right = is_right && !rt_arena_failed(&arena);
     rt_arena_deinit(&arena);
-    return has_failed ? RT_OUT_OF_MEMORY : rt_module_status(module);
+    return is_right ? rt_module_status(module) : RT_OUT_OF_MEMORY;
 }

@@ -5,7 +5,7 @@
  *
  *     rt_recognition found;
  *     if (rt_recognise(graph, &arena, &found)) {
- *         RT_TRY(rt_recognition_adopt(module, &found, "", true));   // parameters of the family
+ *         RT_TRY(rt_recognition_adopt(module, &found, &found.config, "", true));
  *         … rt_model_build(module, &found.config, …) …
  *     } else puts(found.reason);
  *
@@ -39,10 +39,12 @@ typedef struct rt_recognition {
  * (rank 2). False, with found->reason, where the graph is of no family. */
 bool rt_recognise(const rt_graph *graph, rt_arena *arena, rt_recognition *found);
 
-/* Adds the family's parameters to the module that the graph is of, under `prefix` and the
- * checkpoint's names, with the sources of the graph's. The graph's own parameters stay; they had
- * better have other names (an importer's parameter_prefix). */
+/* Adds the parameters of `config` to the module that the graph is of, under `prefix` and the
+ * checkpoint's names, with the sources of the graph's. `config` is found->config, perhaps with
+ * another head: parts and sizes that it does not share with the graph are left out. The graph's own
+ * parameters stay; they must have other names (an importer's parameter_prefix). */
 RT_MUST_CHECK rt_status rt_recognition_adopt(rt_module *module, const rt_recognition *found,
-                                             const char *prefix, bool is_trainable);
+                                             const rt_model_config *config, const char *prefix,
+                                             bool is_trainable);
 
 #endif

@@ -105,7 +105,8 @@ static bool same_values(const rt_mapped_file *file, const rt_parameter_info *inf
 static void check_weights(import_fixture *f, const char *onnx, const char *weights) {
     rt_safetensors wanted = {0};
     rt_mapped_file file = {0};
-    CU_ASSERT_EQUAL_FATAL(rt_recognition_adopt(f->module, &f->found, "", true), RT_OK);
+    CU_ASSERT_EQUAL_FATAL(rt_recognition_adopt(f->module, &f->found, &f->found.config, "", true),
+                          RT_OK);
     CU_ASSERT_EQUAL_FATAL(rt_safetensors_open(test_data(weights), &wanted, NULL), RT_OK);
     CU_ASSERT_EQUAL_FATAL(rt_file_map(test_data(onnx), &file, NULL), RT_OK);
     for (size_t i = 0; i < wanted.count; ++i) {

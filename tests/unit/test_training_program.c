@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Training programs of specs: a model that comes as an ONNX file is the same program as the one
+ * that comes as a checkpoint. */
+#include <stdio.h>
+#include <string.h>
+
+#include "compiler/training_program.h"
+#include "ir/print.h"
+#include "tests/support/test.h"
+
+static rt_module *make(const char *text, rt_diagnostics *diagnostics) {
+    const char *path = test_data("golden/kd_soft_temp/recipe.json");
+    rt_arena arena = {0};
+    rt_spec *spec = rt_spec_parse(text, strlen(text), path, NULL, diagnostics);
+    rt_module *module = spec ? rt_training_program(spec, NULL, diagnostics) : NULL;
+    if (!module) printf("%s\n", rt_diagnostics_text(diagnostics, &arena));
+    rt_spec_destroy(spec);
+    rt_arena_deinit(&arena);
+    return module;
+}
+
+#define LOSS "loss: [{kind: soft, temperature: 4, weight: 0.9}, {kind: hard, weight: 0.1}]\n"
+#define DATA "data: {train: batches.safetensors}\n"
+
+static bool same_graph(const rt_module *a, const rt_module *b, const char *name) {
+    rt_arena arena = {0};
+    const rt_graph *left = rt_module_find_graph(a, name), *right = rt_module_find_graph(b, name);
+    bool is_same =
+        left && right && strcmp(rt_print_graph(left, &arena), rt_print_graph(right, &arena)) == 0;
+    rt_arena_deinit(&arena);
+    return is_same;
+}
+
+static void check_parameters(const rt_module *saved, const rt_module *imported) {
+    size_t transposed = 0;
+    for (uint32_t i = 0; i < rt_module_parameter_count(saved); ++i) {
+        const rt_parameter_info *want = rt_module_parameter(saved, (rt_parameter){i});
+        rt_parameter parameter = rt_module_find_parameter(imported, want->name);
+        if (!rt_parameter_is(parameter)) printf("missing: %s\n", want->name);
+        CU_ASSERT_FATAL(rt_parameter_is(parameter));
+        const rt_parameter_info *got = rt_module_parameter(imported, parameter);
+        CU_ASSERT_EQUAL(got->initial, want->initial);
+        CU_ASSERT_EQUAL(got->is_trainable, want->is_trainable);
+        CU_ASSERT_EQUAL(got->is_decayed, want->is_decayed);
+        transposed += got->source.transform == RT_TRANSFORM_TRANSPOSE;
+    }
+    CU_ASSERT_EQUAL(rt_module_parameter_count(saved), rt_module_parameter_count(imported));
+    CU_ASSERT(transposed > 0); /* exporters write [in, out] */
+}
+
+static void test_onnx_models_are_checkpoints(void) {
+    rt_diagnostics diagnostics = {0};
+    if (!test_data("golden/kd_soft_temp/teacher.onnx")) {
+        test_skip("the shared test data is not there");
+        return;
+    }
+    rt_module *saved = make(DATA "model: {from: initial.safetensors, dropout: 0, "
+                                 "attention_dropout: 0}\n"
+                                 "teacher: {from: teacher.safetensors}\n" LOSS,
+                            &diagnostics);
+    rt_module *imported = make(DATA "model: {from: student.onnx, dropout: 0, "
+                                    "attention_dropout: 0}\n"
+                                    "teacher: {from: teacher.onnx}\n" LOSS,
+                               &diagnostics);
+    CU_ASSERT_FATAL(saved && imported);
+    CU_ASSERT(same_graph(saved, imported, "step"));
+    CU_ASSERT(same_graph(saved, imported, "evaluate"));
+    CU_ASSERT(same_graph(saved, imported, "predict"));
+    check_parameters(saved, imported);
+    rt_module_destroy(saved);
+    rt_module_destroy(imported);
+    rt_diagnostics_deinit(&diagnostics);
+}
+
+/* The classifier of three classes gives way to one of two; the encoder stays. */
+static void test_other_head(void) {
+    rt_diagnostics diagnostics = {0};
+    if (!test_data("golden/kd_soft_temp/teacher.onnx")) {
+        test_skip("the shared test data is not there");
+        return;
+    }
+    rt_module *module =
+        make("task: {labels: [no, yes]}\n" DATA "model: {from: student.onnx, pooling: mean}\n",
+             &diagnostics);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(module);
+    rt_parameter head = rt_module_find_parameter(module, "classifier.weight");
+    rt_parameter pooler = rt_module_find_parameter(module, "bert.pooler.dense.weight");
+    rt_parameter query =
+        rt_module_find_parameter(module, "bert.encoder.layer.1.attention.self.query.weight");
+    CU_ASSERT_FATAL(rt_parameter_is(head) && rt_parameter_is(query));
+    CU_ASSERT(!rt_parameter_is(pooler));
+    CU_ASSERT_EQUAL(rt_module_parameter(module, head)->initial, RT_INITIAL_NORMAL);
+    CU_ASSERT_EQUAL(rt_module_parameter(module, query)->initial, RT_INITIAL_SOURCE);
+    rt_module_destroy(module);
+    rt_diagnostics_deinit(&diagnostics);
+}
+
+TEST_MAIN("training_program", TEST(test_onnx_models_are_checkpoints), TEST(test_other_head))
