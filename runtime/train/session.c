@@ -78,11 +78,11 @@ static rt_status read_rows(retort_session *session, rt_error *error) {
 
 /* ---- memory */
 
-/* A teacher only teaches. */
+/* A teacher only teaches: answers do without its files. */
 static bool is_given(const retort_parameter *parameter, void *argument) {
     retort_session *session = argument;
     bool is_teacher = parameter->kind == RETORT_WEIGHT && !retort_checkpoint_holds(parameter);
-    if (is_teacher && session->command.mode == RETORT_MODE_PREDICT) return true;
+    if (is_teacher && !is_training(session)) return true;
     return session->has_checkpoint && retort_checkpoint_gives(parameter, &session->checkpoint);
 }
 
@@ -102,7 +102,13 @@ static rt_status create_instance(retort_session *session, rt_error *error) {
     options.weights = session->command.weights;
     options.is_given = is_given;
     options.given_argument = session;
-    RT_TRY(retort_instance_create(session->program, &options, &session->runner.instance, error));
+    rt_status status =
+        retort_instance_create(session->program, &options, &session->runner.instance, error);
+    if (status == RT_NOT_FOUND || status == RT_IO)
+        return rt_fail_also(error, status, status,
+                            "note: --weights PATH says where the initial weights lie now; compiled "
+                            "with --self-contained the program carries them");
+    RT_TRY(status);
     if (!session->command.is_profiling) return RT_OK;
     RT_TRY(retort_profile_create(session->runner.instance, &session->profile, error));
     session->runner.profile = session->profile;

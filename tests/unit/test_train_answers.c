@@ -228,6 +228,22 @@ static void test_usage(void) {
     CONTAINS(p.results, "bag, a training program made by Retort for generic, interface ");
 }
 
+/* Initial weights that moved are told of; a checkpoint does without them. */
+static void test_weights_that_moved(void) {
+    char path[512];
+    snprintf(path, sizeof path, "%s", in_folder("initial.bin"));
+    float ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    CU_ASSERT_EQUAL(rt_file_replace(path, ones, sizeof ones, NULL), RT_OK);
+    setenv("FAKE_SOURCE", path, 1);
+    make_run();
+    CU_ASSERT_EQUAL(remove(path), 0);
+    CU_ASSERT_EQUAL(training_run("", "--overwrite", &p), 1);
+    CONTAINS(p.messages, "initial.bin: No such file or directory\nnote: --weights PATH says where");
+    CU_ASSERT_EQUAL(training_run("", "--eval", &p), 0);
+    CU_ASSERT_EQUAL(training_run("", "--resume --steps 31", &p), 0);
+    unsetenv("FAKE_SOURCE");
+}
+
 static void test_dry_run(void) {
     training_prepare("");
     CU_ASSERT_EQUAL(training_run("", "--dry-run --output ~/dry", &p), 0);
@@ -276,5 +292,5 @@ static void test_plan_is_kept(void) {
 TEST_MAIN("train_answers", TEST(test_eval_and_predict_agree),
           TEST(test_predicts_to_standard_output), TEST(test_predicts_from_the_checkpoint_alone),
           TEST(test_names_of_classes), TEST(test_regression), TEST(test_without_a_trained_model),
-          TEST(test_bad_rows), TEST(test_misfits), TEST(test_usage), TEST(test_dry_run),
-          TEST(test_profile), TEST(test_plan_is_kept))
+          TEST(test_bad_rows), TEST(test_misfits), TEST(test_usage), TEST(test_weights_that_moved),
+          TEST(test_dry_run), TEST(test_profile), TEST(test_plan_is_kept))
