@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/frontend/onnx_import.h"
+#include "compiler/import_model.h"
 #include "ir/parse.h"
 #include "models/build.h"
-#include "passes/pass_manager.h"
 #include "runtime/base/safetensors.h"
 #include "tools/read_text.h"
 #include "tools/tell.h"
@@ -91,28 +90,56 @@ static const char *find_beside(model_file *m, const char *name) {
     return path && rt_file_exists(path) ? path : NULL;
 }
 
-static rt_status run_passes(model_file *m, const char *const *passes, size_t count) {
-    rt_pass_manager *manager = rt_pass_manager_create(&m->diagnostics);
-    if (!manager) return RT_OUT_OF_MEMORY;
-    rt_status status = RT_OK;
-    for (size_t i = 0; i < count && status == RT_OK; ++i)
-        status = rt_pass_manager_add(manager, passes[i]);
-    if (status == RT_OK) status = rt_pass_manager_run(manager, m->module);
-    rt_pass_manager_destroy(manager);
-    return status;
+/* Names of what is imported, until it is known to be of a family. */
+static const char FOREIGN[] = "onnx/";
+
+static rt_status fresh_module(model_file *m) {
+    rt_module_destroy(m->module);
+    m->module = rt_module_create(&m->diagnostics);
+    return m->module ? RT_OK : RT_OUT_OF_MEMORY;
 }
 
-static rt_status open_onnx(model_file *m, rt_error *error) {
-    static const char *const passes[] = {"raise", "simplify"};
-    const rt_onnx_import_options options = {0};
-    RT_TRY(rt_onnx_open(m->path, &m->onnx, error));
+/* Drops the imported graph and the names it had: the family's stand for them now. */
+static rt_status drop_foreign(model_file *m) {
+    size_t count = rt_module_parameter_count(m->module);
+    bool *keeps = RT_NEW_ARRAY(&m->arena, bool, count + 1);
+    if (!keeps) return RT_OUT_OF_MEMORY;
+    for (uint32_t i = 0; i < count; ++i)
+        keeps[i] = strncmp(rt_module_parameter(m->module, (rt_parameter){i})->name, FOREIGN,
+                           strlen(FOREIGN)) != 0;
+    rt_module_remove_graph(m->module, "imported");
+    rt_module_keep_parameters(m->module, keeps);
+    return RT_OK;
+}
+
+/* The family's graph over packed rows, with the imported values as its parameters. */
+static rt_status become_family(model_file *m, const rt_recognition *found) {
+    m->config = found->config;
+    unsigned pooler = found->has_pooler ? RT_OUTPUT_POOLER : 0;
+    unsigned outputs =
+        m->config.label_count ? RT_OUTPUT_LOGITS : RT_OUTPUT_LAST_HIDDEN_STATE | pooler;
+    rt_build_options build = {
+        .graph_name = "forward", .parameter_prefix = "", .outputs = outputs, .is_trainable = true};
+    m->parts = rt_model_parts_of_outputs(outputs);
+    m->has_config = true;
+    RT_TRY(rt_recognition_adopt(m->module, found, &m->config, "", true));
+    RT_TRY(drop_foreign(m));
+    m->graph = rt_model_build(m->module, &m->config, &build);
+    return m->graph ? RT_OK : RT_INVALID_DATA;
+}
+
+static rt_status open_onnx(model_file *m) {
+    rt_imported_model imported;
+    rt_location place = {0};
     m->files.vocabulary = find_beside(m, "vocab.txt");
     m->files.tokenizer_config = find_beside(m, "tokenizer_config.json");
     m->labels = find_beside(m, "labels.txt");
-    if (!rt_onnx_import(m->onnx.model, m->path, &options, m->module)) return RT_INVALID_DATA;
-    RT_TRY(run_passes(m, passes, 2));
-    m->graph = rt_module_find_graph(m->module, "forward");
-    m->mismatch = "no family is recognised in ONNX graphs yet";
+    RT_TRY(rt_import_model(m->module, m->path, "imported", FOREIGN, place, &m->arena, &imported));
+    if (imported.is_recognised) return become_family(m, &imported.found);
+    m->mismatch = imported.found.reason;
+    RT_TRY(fresh_module(m));
+    RT_TRY(rt_import_model(m->module, m->path, "forward", NULL, place, &m->arena, &imported));
+    m->graph = imported.graph;
     return RT_OK;
 }
 
@@ -139,7 +166,7 @@ bool model_file_open(const char *path, model_file *m) {
     if (!model_kind_of(path, &m->kind)) return false;
     m->module = rt_module_create(&m->diagnostics);
     rt_status status = m->module ? RT_OK : rt_fail(&error, RT_OUT_OF_MEMORY, "out of memory");
-    if (status == RT_OK && m->kind == MODEL_ONNX) status = open_onnx(m, &error);
+    if (status == RT_OK && m->kind == MODEL_ONNX) status = open_onnx(m);
     if (status == RT_OK && m->kind == MODEL_SAVED) status = open_saved(m, &error);
     if (status == RT_OK && m->kind == MODEL_TEXT) status = open_text(m, &error);
     tell_diagnostics(&m->diagnostics);
@@ -154,7 +181,6 @@ bool model_file_open(const char *path, model_file *m) {
 
 void model_file_close(model_file *m) {
     rt_module_destroy(m->module);
-    rt_onnx_close(&m->onnx);
     rt_diagnostics_deinit(&m->diagnostics);
     rt_arena_deinit(&m->arena);
     *m = (model_file){0};

@@ -11,7 +11,6 @@
 #ifndef RETORT_TOOLS_MODEL_FILE_H
 #define RETORT_TOOLS_MODEL_FILE_H
 
-#include "compiler/frontend/onnx_reader.h"
 #include "models/huggingface.h"
 
 typedef enum model_kind { MODEL_ONNX, MODEL_SAVED, MODEL_TEXT } model_kind;
@@ -29,7 +28,6 @@ typedef struct model_file {
     const char *mismatch; /* why an ONNX graph is of no family; NULL where it is */
     rt_saved_model files; /* vocabulary and tokenizer settings, where they are there */
     const char *labels;   /* labels.txt beside an ONNX file, or NULL */
-    rt_onnx_source onnx;
 } model_file;
 
 /* By what `path` is and ends in; false after the errors were told. */
