@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/frontend/onnx_reader.h"
 #include "compiler/import_model.h"
 #include "ir/parse.h"
 #include "models/build.h"
@@ -128,9 +129,18 @@ static rt_status become_family(model_file *m, const rt_recognition *found) {
     return m->graph ? RT_OK : RT_INVALID_DATA;
 }
 
-static rt_status open_onnx(model_file *m) {
+/* A file that is no ONNX is told by its name as it was given, before its graph is looked at. */
+static rt_status check_onnx(const model_file *m, rt_error *error) {
+    rt_onnx_source source;
+    RT_TRY(rt_onnx_open(m->path, &source, error));
+    rt_onnx_close(&source);
+    return RT_OK;
+}
+
+static rt_status open_onnx(model_file *m, rt_error *error) {
     rt_imported_model imported;
     rt_location place = {0};
+    RT_TRY(check_onnx(m, error));
     m->files.vocabulary = find_beside(m, "vocab.txt");
     m->files.tokenizer_config = find_beside(m, "tokenizer_config.json");
     m->labels = find_beside(m, "labels.txt");
@@ -166,7 +176,7 @@ bool model_file_open(const char *path, model_file *m) {
     if (!model_kind_of(path, &m->kind)) return false;
     m->module = rt_module_create(&m->diagnostics);
     rt_status status = m->module ? RT_OK : rt_fail(&error, RT_OUT_OF_MEMORY, "out of memory");
-    if (status == RT_OK && m->kind == MODEL_ONNX) status = open_onnx(m);
+    if (status == RT_OK && m->kind == MODEL_ONNX) status = open_onnx(m, &error);
     if (status == RT_OK && m->kind == MODEL_SAVED) status = open_saved(m, &error);
     if (status == RT_OK && m->kind == MODEL_TEXT) status = open_text(m, &error);
     tell_diagnostics(&m->diagnostics);

@@ -53,7 +53,7 @@ run 0 retort convert saved onnx/model.onnx --labels labels.txt
 holds cmp -s onnx/vocab.txt saved/vocab.txt
 holds cmp -s onnx/labels.txt labels.txt
 run 0 retort inspect onnx/model.onnx
-said "outputs      logits f32[batch,3]"
+said "outputs      logits f32[B,3]"
 
 begin "labels that do not fit"
 printf 'good\nbad\n' >two.txt
