@@ -49,15 +49,15 @@ rt_value rt_build_iota(rt_builder *b, rt_dtype dtype, int axis, rt_type shape);
 rt_value rt_build_dim_as(rt_builder *b, rt_dim size, rt_dtype dtype);
 
 /* One operand: rt_build_exp(b, x) and so on. Two: rt_build_add(b, x, y) and so on. */
-#define RT_UNARY_OPS(X)                                                                          \
-    X(neg)                                                                                       \
-    X(abs) X(sign) X(exp) X(log) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tanh) X(sigmoid) \
-        X(erf) X(relu) X(floor) X(ceil) X(round) X(is_nan) X(is_inf) X(not ) X(softmax)          \
-            X(log_softmax)
-#define RT_BINARY_OPS(X)                                                                          \
-    X(add)                                                                                        \
-    X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum) X(equal) X(less) X(less_equal) X(and) X(or) \
-        X(xor)
+// clang-format off
+#define RT_UNARY_OPS(X)                                                                            \
+    X(neg) X(abs) X(sign) X(exp) X(log) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tanh)       \
+    X(sigmoid) X(erf) X(relu) X(floor) X(ceil) X(round) X(is_nan) X(is_inf) X(not) X(softmax)      \
+    X(log_softmax)
+#define RT_BINARY_OPS(X)                                                                           \
+    X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum) X(equal) X(less) X(less_equal)        \
+    X(and) X(or) X(xor)
+// clang-format on
 #define RT_DECLARE_UNARY(id) rt_value rt_build_##id(rt_builder *b, rt_value x);
 #define RT_DECLARE_BINARY(id) rt_value rt_build_##id(rt_builder *b, rt_value x, rt_value y);
 RT_UNARY_OPS(RT_DECLARE_UNARY)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* OpenBLAS as compiled programs need it: one product at a time runs on the thread that calls it, and
- * several threads may call at once.
+/* OpenBLAS as compiled programs need it: one product at a time runs on the thread that calls it,
+ * and several threads may call at once.
  *
  * The threaded build of OpenBLAS is the one that locks its buffers (the serial build of Debian 12
  * gives wrong products when two threads call it), but it starts a thread per processor when the

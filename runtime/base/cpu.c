@@ -50,12 +50,12 @@ void rt_cpu_name(char *name, size_t size) {
 
 #if defined(__x86_64__)
 /* The features that vectorised code of ours uses. */
-#define FEATURES(FEATURE)                                                              \
-    FEATURE("sse4.1")                                                                  \
-    FEATURE("sse4.2")                                                                  \
-    FEATURE("avx") FEATURE("avx2") FEATURE("fma") FEATURE("bmi") FEATURE("bmi2")       \
-        FEATURE("avx512f") FEATURE("avx512bw") FEATURE("avx512cd") FEATURE("avx512dq") \
-            FEATURE("avx512vl") FEATURE("avx512vnni") FEATURE("avx512bf16")
+// clang-format off
+#define FEATURES(FEATURE)                                                                          \
+    FEATURE("sse4.1") FEATURE("sse4.2") FEATURE("avx") FEATURE("avx2") FEATURE("fma")              \
+    FEATURE("bmi") FEATURE("bmi2") FEATURE("avx512f") FEATURE("avx512bw") FEATURE("avx512cd")      \
+    FEATURE("avx512dq") FEATURE("avx512vl") FEATURE("avx512vnni") FEATURE("avx512bf16")
+// clang-format on
 
 static bool has_feature(const char *name, size_t length) {
 #define FEATURE(text)                                              \

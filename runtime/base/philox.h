@@ -23,8 +23,8 @@ static inline rt_philox_words rt_philox(const uint32_t counter[4], const uint32_
     return (rt_philox_words){{c0, c1, c2, c3}};
 }
 
-/* A sequence of draws for code that is not compiled (shuffling, initial values, data). A plain value:
- * a copy, also one stored in a file, goes on with the same draws. */
+/* A sequence of draws for code that is not compiled (shuffling, initial values, data). A plain
+ * value: a copy, also one stored in a file, goes on with the same draws. */
 typedef struct rt_random {
     uint64_t seed;
     uint64_t stream;

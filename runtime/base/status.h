@@ -35,7 +35,8 @@ const char *rt_status_text(rt_status status);
 rt_status rt_fail(rt_error *error, rt_status status, const char *format, ...) RT_PRINTF(3, 4);
 
 /* Puts "<prefix>: " in front of the text already in `error` (may be NULL) and returns `status`. */
-rt_status rt_fail_within(rt_error *error, rt_status status, const char *format, ...) RT_PRINTF(3, 4);
+rt_status rt_fail_within(rt_error *error, rt_status status, const char *format, ...)
+    RT_PRINTF(3, 4);
 
 /* For reporting several mistakes at once: where `so_far` is RT_OK like rt_fail, else the text is
  * added to `error` as a line of its own and `so_far` is returned. */
@@ -43,10 +44,10 @@ rt_status rt_fail_also(rt_error *error, rt_status so_far, rt_status status, cons
     RT_PRINTF(4, 5);
 
 /* Forwards a failure. */
-#define RT_TRY(expression)                                                                         \
-    do {                                                                                           \
-        rt_status rt_try_status = (expression);                                                    \
-        if (rt_try_status != RT_OK) return rt_try_status;                                          \
+#define RT_TRY(expression)                                \
+    do {                                                  \
+        rt_status rt_try_status = (expression);           \
+        if (rt_try_status != RT_OK) return rt_try_status; \
     } while (0)
 
 #endif

@@ -20,7 +20,8 @@ const char *rt_words_nearest(const char *name, const char *const *names, size_t 
 /* "a|b|c" as "a, b or c". */
 const char *rt_words_choices(const char *choices, rt_arena *arena);
 
-/* "a number of at least 1", "a number from 0 to 1": from 1e6 on `most` is no bound worth telling. */
+/* "a number of at least 1", "a number from 0 to 1": from 1e6 on `most` is no bound worth telling.
+ */
 const char *rt_words_bounds(const char *noun, double least, double most, rt_arena *arena);
 
 /* 1234567 as "1,234,567". */

@@ -7,7 +7,8 @@
 
 enum { GUARD = 256 };
 
-/* Compiled kernels call it: the reference keeps the library in the test program, where they look. */
+/* Compiled kernels call it: the reference keeps the library in the test program, where they look.
+ */
 extern void cblas_sgemm(void);
 void (*const kernel_run_sgemm)(void) = cblas_sgemm;
 

@@ -18,11 +18,12 @@ typedef struct test_case {
     void (*run)(void);
 } test_case;
 
-#define TEST(function) {#function, function}
-#define TEST_MAIN(suite, ...)                                                                      \
-    int main(int argc, char **argv) {                                                              \
-        static const test_case cases[] = {__VA_ARGS__};                                            \
-        return test_run(suite, cases, sizeof cases / sizeof *cases, argc, argv);                   \
+#define TEST(function) \
+    { #function, function }
+#define TEST_MAIN(suite, ...)                                                    \
+    int main(int argc, char **argv) {                                            \
+        static const test_case cases[] = {__VA_ARGS__};                          \
+        return test_run(suite, cases, sizeof cases / sizeof *cases, argc, argv); \
     }
 
 int test_run(const char *suite, const test_case *cases, size_t count, int argc, char **argv);
