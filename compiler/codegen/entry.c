@@ -170,7 +170,9 @@ void rt_emit_entry(rt_lower_state *state, rt_lowered_graph *graph) {
         RT_NEW_ARRAY(state->arena, LLVMValueRef, rt_graph_value_count(schedule->graph) + 1);
     if (!n.constants) return;
     LLVMTypeRef type = LLVMFunctionType(e->none, &e->pointer, 1, false);
-    graph->function = rt_emit_function_begin(e, rt_graph_name(schedule->graph), type);
+    const char *name = rt_arena_format(state->arena, "entry.%s", rt_graph_name(schedule->graph));
+    if (!name) return;
+    graph->function = rt_emit_function_begin(e, name, type);
     LLVMSetLinkage(graph->function, LLVMInternalLinkage);
     rt_debug_function(&state->debug, rt_graph_name(schedule->graph), RT_NO_NODE);
     n.context = LLVMGetParam(graph->function, 0);

@@ -5,10 +5,10 @@
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
-#include <llvm-c/Target.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/target/target.h"
 #include "runtime/base/check.h"
 
 /* Of the OpenBLAS that this program is linked with. Only its address is taken here. */
@@ -66,8 +66,7 @@ rt_status rt_jit_create(const void *object, size_t size, rt_jit **jit,
                         const retort_program **program, rt_error *error) {
     rt_jit *created = calloc(1, sizeof *created);
     if (!created) return rt_fail(error, RT_OUT_OF_MEMORY, "no memory to link");
-    LLVMInitializeNativeTarget();
-    LLVMInitializeNativeAsmPrinter();
+    rt_target_initialize();
     LLVMErrorRef failure = LLVMOrcCreateLLJIT(&created->lljit, NULL);
     if (!failure) failure = load_program(created->lljit, object, size, program);
     if (failure) {

@@ -45,8 +45,9 @@ static const char *kernel_name(const rt_lower_state *state, const rt_schedule *s
                                const rt_group *group) {
     const rt_node_info *info = rt_graph_node(schedule->graph, group->lead);
     const char *place = info->location.name;
-    return place && *place ? rt_arena_format(state->arena, "%s.%s", place, rt_op_text(info->op))
-                           : rt_op_text(info->op);
+    /* Never a plain word: it could be a function of the C library that other code calls. */
+    return rt_arena_format(state->arena, "%s.%s", place && *place ? place : "kernel",
+                           rt_op_text(info->op));
 }
 
 static bool emit_kernel(rt_lower_state *state, const rt_schedule *schedule, rt_call *call) {

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/codegen/object.h"
 
-#include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
-
-static void initialize_targets(void) {
-    LLVMInitializeAllTargetInfos();
-    LLVMInitializeAllTargets();
-    LLVMInitializeAllTargetMCs();
-    LLVMInitializeAllAsmPrinters();
-}
 
 static rt_status create_machine(const rt_target *target, LLVMTargetMachineRef *machine,
                                 rt_error *error) {
     LLVMTargetRef found;
     char *message = NULL;
-    initialize_targets();
+    rt_target_initialize();
     if (LLVMGetTargetFromTriple(target->triple, &found, &message)) {
         rt_status status = rt_fail(error, RT_UNSUPPORTED, "target '%s' (%s): %s", target->name,
                                    target->triple, message);

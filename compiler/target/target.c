@@ -3,7 +3,9 @@
 #include "compiler/target/target.h"
 
 #include <llvm-c/Core.h>
+#include <llvm-c/Target.h>
 #include <llvm-c/TargetMachine.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +16,18 @@ static const rt_target targets[] = {
 #include "compiler/target/targets.def"
 #undef TARGET
 };
+
+static void initialize(void) {
+    LLVMInitializeAllTargetInfos();
+    LLVMInitializeAllTargets();
+    LLVMInitializeAllTargetMCs();
+    LLVMInitializeAllAsmPrinters();
+}
+
+void rt_target_initialize(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, initialize);
+}
 
 size_t rt_target_count(void) {
     return RT_COUNT_OF(targets);

@@ -20,6 +20,9 @@ typedef struct rt_target {
     unsigned l1_bytes, l2_bytes;
 } rt_target;
 
+/* Makes all of LLVM's targets known; once, on whichever thread comes first. */
+void rt_target_initialize(void);
+
 /* The target of that name; "host" or NULL is the machine we run on. Strings live in `arena` or for
  * ever. RT_NOT_FOUND where there is no such row. */
 RT_MUST_CHECK rt_status rt_target_find(const char *name, rt_target *target, rt_arena *arena,
