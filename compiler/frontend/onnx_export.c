@@ -109,20 +109,24 @@ static const char *lookup(exporter *x, rt_model_module module, const char *index
     return onnx_emit(x->e, "Gather", weight(x, module, -1, RT_LEAF_WEIGHT), indexes, NULL);
 }
 
-/* Rows of the position table: 0, 1, … of the sequence; RoBERTa counts the tokens that are no
- * padding from padding_id + 1 and gives padding the row padding_id. */
+/* Rows of the position table: 0, 1, … of the sequence. RoBERTa counts the tokens that are not the
+ * padding's from padding_id + 1 and gives padding the row padding_id: m = ids != padding_id,
+ * cumsum(m) m + padding_id. */
 static const char *position_rows(exporter *x) {
     onnx_emitter *e = x->e;
-    int64_t first = rt_model_config_first_position(x->config);
     enter(x, RT_MODULE_position_embeddings, -1);
-    if (first == 0) {
+    if (rt_model_config_first_position(x->config) == 0) {
         const char *length = onnx_emit(e, "Shape", "input_ids", NULL);
         length = onnx_emit(e, "Gather", length, onnx_emit_index(e, 1), NULL);
         return onnx_emit(e, "Range", onnx_emit_index(e, 0), length, onnx_emit_index(e, 1), NULL);
     }
-    const char *counted = onnx_emit(e, "CumSum", "attention_mask", onnx_emit_index(e, 1), NULL);
-    counted = onnx_emit(e, "Mul", counted, "attention_mask", NULL);
-    return onnx_emit(e, "Add", counted, onnx_emit_index(e, first - 1), NULL);
+    const char *padding = onnx_emit_index(e, x->config->padding_id);
+    const char *is_token = onnx_emit(e, "Equal", "input_ids", padding, NULL);
+    is_token = onnx_emit(e, "Cast", onnx_emit(e, "Not", is_token, NULL), NULL);
+    onnx_emit_int(e, "to", RT_ONNX_INT64);
+    const char *counted = onnx_emit(e, "CumSum", is_token, onnx_emit_index(e, 1), NULL);
+    counted = onnx_emit(e, "Mul", counted, is_token, NULL);
+    return onnx_emit(e, "Add", counted, padding, NULL);
 }
 
 static const char *embeddings(exporter *x) {
