@@ -7,6 +7,7 @@
 
 #include "compiler/frontend/onnx_reader.h"
 #include "compiler/import_model.h"
+#include "compiler/training_program.h"
 #include "ir/parse.h"
 #include "models/build.h"
 #include "runtime/base/safetensors.h"
@@ -24,6 +25,8 @@ bool model_kind_of(const char *path, model_kind *kind) {
         *kind = MODEL_ONNX;
     else if (has_path_ending(path, ".rtir"))
         *kind = MODEL_TEXT;
+    else if (has_path_ending(path, ".yaml") || has_path_ending(path, ".yml"))
+        *kind = MODEL_SPEC;
     else if (has_path_ending(path, ".safetensors") || rt_folder_exists(path))
         *kind = MODEL_SAVED;
     else
@@ -31,8 +34,8 @@ bool model_kind_of(const char *path, model_kind *kind) {
     if (!is_known)
         fprintf(stderr,
                 rt_file_exists(path)
-                    ? "%s: error: is no model: one is a file .onnx, .safetensors or .rtir, or a "
-                      "folder with config.json and model.safetensors\n"
+                    ? "%s: error: is no model: one is a file .onnx, .safetensors, .rtir or .yaml, "
+                      "or a folder with config.json and model.safetensors\n"
                     : "%s: error: No such file or directory\n",
                 path);
     return is_known;
@@ -57,10 +60,16 @@ static bool has_pooler_weights(model_file *m) {
     return is_found;
 }
 
-static unsigned outputs_of(model_file *m) {
-    if (m->config.label_count) return RT_OUTPUT_LOGITS;
-    unsigned pooler = has_pooler_weights(m) ? RT_OUTPUT_POOLER : 0;
-    return RT_OUTPUT_LAST_HIDDEN_STATE | pooler;
+/* The packed graph of the configuration: logits, or the states and the pooled vector. */
+static rt_status build_family(model_file *m, bool has_pooler) {
+    unsigned states = RT_OUTPUT_LAST_HIDDEN_STATE | (has_pooler ? RT_OUTPUT_POOLER : 0);
+    unsigned outputs = m->config.label_count ? RT_OUTPUT_LOGITS : states;
+    rt_build_options build = {
+        .graph_name = "forward", .parameter_prefix = "", .outputs = outputs, .is_trainable = true};
+    m->parts = rt_model_parts_of_outputs(outputs);
+    m->has_config = true;
+    m->graph = rt_model_build(m->module, &m->config, &build);
+    return m->graph ? RT_OK : RT_INVALID_DATA;
 }
 
 static rt_status open_saved(model_file *m, rt_error *error) {
@@ -68,13 +77,7 @@ static rt_status open_saved(model_file *m, rt_error *error) {
     RT_TRY(rt_model_config_read(m->files.config, &m->arena, &m->config, error));
     rt_location location = {.file = m->files.config};
     RT_TRY(rt_model_config_check(&m->config, location, &m->diagnostics));
-    unsigned outputs = outputs_of(m);
-    rt_build_options build = {
-        .graph_name = "forward", .parameter_prefix = "", .outputs = outputs, .is_trainable = true};
-    m->parts = rt_model_parts_of_outputs(outputs);
-    m->has_config = true;
-    m->graph = rt_model_build(m->module, &m->config, &build);
-    if (!m->graph) return RT_INVALID_DATA;
+    RT_TRY(build_family(m, has_pooler_weights(m)));
     rt_load_options load = {.parameter_prefix = "",
                             .parts = m->parts,
                             .needs_head = m->config.label_count > 0,
@@ -91,66 +94,48 @@ static const char *find_beside(model_file *m, const char *name) {
     return path && rt_file_exists(path) ? path : NULL;
 }
 
-/* Names of what is imported, until it is known to be of a family. */
-static const char FOREIGN[] = "onnx/";
+/* Drops the imported graph and its parameters: the family's own have their sources. */
+static void drop_imported(model_file *m, const char *prefix) {
+    size_t count = rt_module_parameter_count(m->module);
+    bool *keeps = RT_NEW_ARRAY(&m->arena, bool, count);
+    rt_module_remove_graph(m->module, "imported");
+    for (size_t i = 0; keeps && i < count; ++i) {
+        rt_parameter parameter = {(uint32_t)i};
+        keeps[i] =
+            strncmp(rt_module_parameter(m->module, parameter)->name, prefix, strlen(prefix)) != 0;
+    }
+    if (keeps) rt_module_keep_parameters(m->module, keeps);
+}
 
-static rt_status fresh_module(model_file *m) {
+/* As it is written, under the names of the file. */
+static rt_status open_foreign(model_file *m, const char *mismatch) {
+    rt_imported_model imported;
     rt_module_destroy(m->module);
     m->module = rt_module_create(&m->diagnostics);
-    return m->module ? RT_OK : RT_OUT_OF_MEMORY;
-}
-
-/* Drops the imported graph and the names it had: the family's stand for them now. */
-static rt_status drop_foreign(model_file *m) {
-    size_t count = rt_module_parameter_count(m->module);
-    bool *keeps = RT_NEW_ARRAY(&m->arena, bool, count + 1);
-    if (!keeps) return RT_OUT_OF_MEMORY;
-    for (uint32_t i = 0; i < count; ++i)
-        keeps[i] = strncmp(rt_module_parameter(m->module, (rt_parameter){i})->name, FOREIGN,
-                           strlen(FOREIGN)) != 0;
-    rt_module_remove_graph(m->module, "imported");
-    rt_module_keep_parameters(m->module, keeps);
-    return RT_OK;
-}
-
-/* The family's graph over packed rows, with the imported values as its parameters. */
-static rt_status become_family(model_file *m, const rt_recognition *found) {
-    m->config = found->config;
-    unsigned pooler = found->has_pooler ? RT_OUTPUT_POOLER : 0;
-    unsigned outputs =
-        m->config.label_count ? RT_OUTPUT_LOGITS : RT_OUTPUT_LAST_HIDDEN_STATE | pooler;
-    rt_build_options build = {
-        .graph_name = "forward", .parameter_prefix = "", .outputs = outputs, .is_trainable = true};
-    m->parts = rt_model_parts_of_outputs(outputs);
-    m->has_config = true;
-    RT_TRY(rt_recognition_adopt(m->module, found, &m->config, "", true));
-    RT_TRY(drop_foreign(m));
-    m->graph = rt_model_build(m->module, &m->config, &build);
-    return m->graph ? RT_OK : RT_INVALID_DATA;
-}
-
-/* A file that is no ONNX is told by its name as it was given, before its graph is looked at. */
-static rt_status check_onnx(const model_file *m, rt_error *error) {
-    rt_onnx_source source;
-    RT_TRY(rt_onnx_open(m->path, &source, error));
-    rt_onnx_close(&source);
+    if (!m->module) return RT_OUT_OF_MEMORY;
+    RT_TRY(rt_import_model(m->module, m->path, "forward", NULL, (rt_location){0}, &m->arena,
+                           &imported));
+    m->graph = imported.graph;
+    m->mismatch = mismatch;
     return RT_OK;
 }
 
 static rt_status open_onnx(model_file *m, rt_error *error) {
+    static const char prefix[] = "imported/";
+    const rt_location place = {0};
+    rt_onnx_source source;
     rt_imported_model imported;
-    rt_location place = {0};
-    RT_TRY(check_onnx(m, error));
+    RT_TRY(rt_onnx_open(m->path, &source, error)); /* for an error that stands at the file */
+    rt_onnx_close(&source);
     m->files.vocabulary = find_beside(m, "vocab.txt");
     m->files.tokenizer_config = find_beside(m, "tokenizer_config.json");
     m->labels = find_beside(m, "labels.txt");
-    RT_TRY(rt_import_model(m->module, m->path, "imported", FOREIGN, place, &m->arena, &imported));
-    if (imported.is_recognised) return become_family(m, &imported.found);
-    m->mismatch = imported.found.reason;
-    RT_TRY(fresh_module(m));
-    RT_TRY(rt_import_model(m->module, m->path, "forward", NULL, place, &m->arena, &imported));
-    m->graph = imported.graph;
-    return RT_OK;
+    RT_TRY(rt_import_model(m->module, m->path, "imported", prefix, place, &m->arena, &imported));
+    if (!imported.is_recognised) return open_foreign(m, imported.found.reason);
+    m->config = imported.found.config;
+    RT_TRY(rt_recognition_adopt(m->module, &imported.found, &m->config, "", true));
+    drop_imported(m, prefix);
+    return build_family(m, imported.found.has_pooler);
 }
 
 /* ---- text */
@@ -168,17 +153,38 @@ static rt_status open_text(model_file *m, rt_error *error) {
     return RT_OK;
 }
 
+/* ---- specs */
+
+static rt_status open_spec(model_file *m, const rt_spec_options *changes) {
+    const char *settings;
+    rt_program_options options = {.settings = &settings, .arena = &m->arena};
+    rt_spec *spec = rt_spec_read(m->path, changes, &m->diagnostics);
+    if (!spec) return RT_INVALID_DATA;
+    rt_module_destroy(m->module);
+    m->module = rt_training_program(spec, &options, &m->diagnostics);
+    rt_spec_destroy(spec);
+    if (!m->module) return RT_INVALID_DATA;
+    m->graph = rt_module_find_graph(m->module, "step");
+    return m->graph ? RT_OK : RT_INTERNAL;
+}
+
 /* ---- all */
 
-bool model_file_open(const char *path, model_file *m) {
+bool model_file_open_with(const char *path, const char *const *overrides, size_t override_count,
+                          model_file *m) {
+    rt_spec_options changes = {.overrides = overrides, .override_count = override_count};
     rt_error error = {""};
     *m = (model_file){.path = path};
     if (!model_kind_of(path, &m->kind)) return false;
+    if (override_count && m->kind != MODEL_SPEC)
+        fprintf(stderr, "%s: warning: '%s' changes nothing: only a spec has keys\n", path,
+                overrides[0]);
     m->module = rt_module_create(&m->diagnostics);
     rt_status status = m->module ? RT_OK : rt_fail(&error, RT_OUT_OF_MEMORY, "out of memory");
     if (status == RT_OK && m->kind == MODEL_ONNX) status = open_onnx(m, &error);
     if (status == RT_OK && m->kind == MODEL_SAVED) status = open_saved(m, &error);
     if (status == RT_OK && m->kind == MODEL_TEXT) status = open_text(m, &error);
+    if (status == RT_OK && m->kind == MODEL_SPEC) status = open_spec(m, &changes);
     tell_diagnostics(&m->diagnostics);
     if (status == RT_OK) return true;
     if (!rt_diagnostics_failed(&m->diagnostics)) {
@@ -187,6 +193,10 @@ bool model_file_open(const char *path, model_file *m) {
     }
     model_file_close(m);
     return false;
+}
+
+bool model_file_open(const char *path, model_file *m) {
+    return model_file_open_with(path, NULL, 0, m);
 }
 
 void model_file_close(model_file *m) {

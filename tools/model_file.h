@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a person names as a model: an ONNX file, a Hugging Face folder (or its .safetensors file), a
- * graph in text form (.rtir). Opened, it is a module with one graph that runs forward; weights stay
- * in their files.
+ * graph in text form (.rtir), a spec (.yaml). Opened, it is a module with the graph that runs
+ * forward, or with those of the training program that a spec asks for; weights stay in their files.
  *
  *     model_file m;
  *     if (!model_file_open("model.onnx", &m)) return 1;   // told on standard error
@@ -13,7 +13,7 @@
 
 #include "models/huggingface.h"
 
-typedef enum model_kind { MODEL_ONNX, MODEL_SAVED, MODEL_TEXT } model_kind;
+typedef enum model_kind { MODEL_ONNX, MODEL_SAVED, MODEL_TEXT, MODEL_SPEC } model_kind;
 
 typedef struct model_file {
     model_kind kind;
@@ -21,7 +21,7 @@ typedef struct model_file {
     rt_arena arena;
     rt_diagnostics diagnostics;
     rt_module *module;
-    rt_graph *graph; /* of several in a text the first */
+    rt_graph *graph; /* of several in a text the first, of a spec's that of a step */
     bool has_config; /* it is of a family: `config`, `parts` and the family's names hold */
     rt_model_config config;
     rt_model_parts parts;
@@ -35,6 +35,9 @@ bool model_kind_of(const char *path, model_kind *kind);
 
 /* False after the errors were told; then nothing is left open. */
 bool model_file_open(const char *path, model_file *m);
+/* The same, where keys of a spec have other values: "model.layers=3". */
+bool model_file_open_with(const char *path, const char *const *overrides, size_t override_count,
+                          model_file *m);
 void model_file_close(model_file *m);
 
 /* A path that ends in `ending`, which begins with a dot. */

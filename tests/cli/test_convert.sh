@@ -38,7 +38,20 @@ told "file: error: is a file"
 if ! [ -d "$data/golden/ft_cls" ]; then
     begin "models"
     skip "no test data"
-    finish
+    begin "ONNX and back, also from another program's file"
+for model in "$work/onnx/model.onnx" "$data/golden/fwd_bert/model.onnx"; do
+    run 0 retort convert "$model" back
+    run 0 retort convert back back.onnx
+    run 0 retort convert back.onnx again
+    holds cmp -s back/model.safetensors again/model.safetensors
+done
+run 0 retort convert onnx/model.onnx labelled
+run 0 retort inspect labelled
+said "classes      3: good, bad, other"
+holds cmp -s labelled/vocab.txt saved/vocab.txt
+holds cmp -s labelled/model.safetensors copy/model.safetensors
+
+finish
     exit
 fi
 mkdir -p saved
@@ -54,6 +67,7 @@ holds cmp -s onnx/vocab.txt saved/vocab.txt
 holds cmp -s onnx/labels.txt labels.txt
 run 0 retort inspect onnx/model.onnx
 said "outputs      logits f32[B,3]"
+said "layers       3 of width 48, 4 heads, inner width 80, gelu"
 
 begin "labels that do not fit"
 printf 'good\nbad\n' >two.txt
@@ -74,5 +88,18 @@ run 0 retort inspect copy
 said "classes      3: good, bad, other"
 run 0 retort convert copy copied.onnx
 holds cmp -s copied.onnx onnx/model.onnx
+
+begin "ONNX and back, also from another program's file"
+for model in "$work/onnx/model.onnx" "$data/golden/fwd_bert/model.onnx"; do
+    run 0 retort convert "$model" back
+    run 0 retort convert back back.onnx
+    run 0 retort convert back.onnx again
+    holds cmp -s back/model.safetensors again/model.safetensors
+done
+run 0 retort convert onnx/model.onnx labelled
+run 0 retort inspect labelled
+said "classes      3: good, bad, other"
+holds cmp -s labelled/vocab.txt saved/vocab.txt
+holds cmp -s labelled/model.safetensors copy/model.safetensors
 
 finish

@@ -106,13 +106,49 @@ fi
 begin "an ONNX file of another program"
 if [ -d "$data/golden/fwd_bert" ]; then
     run 0 retort inspect "$data/golden/fwd_bert/model.onnx"
+    said "family       bert, post-norm"
+    said "layers       3 of width 48, 4 heads, inner width 80, gelu"
     said "parameters   66672 in 55 tensors"
-    said "3 attention"
+    said "outputs      last_hidden_state f32[T,48], pooler_output f32[B,48]"
+    run 0 retort inspect "$data/golden/fwd_bert/model.onnx" --parameters
+    said "encoder.layer.2.output.dense.weight"
     head -c 20000 "$data/golden/fwd_bert/model.onnx" >cut.onnx
     run 1 retort inspect cut.onnx
     told "cut.onnx: error: "
 else
     skip "no test data"
 fi
+
+begin "an ONNX file that is of no family"
+if [ -d "$data/conformance/node/test_layer_normalization_2d_axis1" ]; then
+    run 0 retort inspect "$data/conformance/node/test_layer_normalization_2d_axis1/model.onnx"
+    said "family       none, so it runs as it is written, padded: "
+else
+    skip "no test data"
+fi
+
+begin "a spec: its training program"
+printf 'sentence\tlabel\na b\tyes\nb\tno\n' >rows.tsv
+printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n' >vocab.txt
+cat >spec.yaml <<'END'
+task: {labels: [yes, no]}
+data: {train: rows.tsv, vocabulary: vocab.txt, max_length: 8}
+model: {family: bert, layers: 2, width: 8, heads: 2, positions: 8}
+END
+run 0 retort inspect spec.yaml
+said "spec.yaml (spec)"
+said "parameters   1986 in 41 tensors"
+said "trained      1986 in 41 tensors (100.00 %)"
+said "  step "
+said "  predict "
+run 0 retort inspect spec.yaml method.kind=head --trainable
+said "trainable params: 18 || all params: 1986 || trainable%: 0.9063"
+run 0 retort inspect spec.yaml --graph
+said "graph @step {"
+run 1 retort inspect spec.yaml model.heads=3
+told "command line: error: "
+told "must divide"
+run 1 retort inspect spec.yaml model.layer=3
+told "error: "
 
 finish

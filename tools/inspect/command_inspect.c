@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* `retort inspect`: what is in a model. */
 #include <stdio.h>
+#include <string.h>
 
 #include "ir/print.h"
+#include "runtime/base/file.h"
 #include "tools/arguments.h"
 #include "tools/commands.h"
 #include "tools/graph_dot.h"
@@ -10,15 +12,19 @@
 #include "tools/tell.h"
 
 static const char usage[] =
-    "usage: retort inspect MODEL [OPTION]\n"
-    "Tells what is in MODEL: an ONNX file, a Hugging Face folder or .safetensors file, or a graph\n"
-    "in text form (.rtir).\n"
+    "usage: retort inspect MODEL|SPEC [OPTION] [KEY=VALUE]...\n"
+    "Tells what is in a model (an ONNX file, a Hugging Face folder or .safetensors file, a graph "
+    "in\n"
+    "text form: .rtir), or in the training program that a spec (.yaml) asks for.\n"
     "\n"
     "  (no option)    a summary: family, sizes, parameters, work per token, inputs and outputs\n"
     "  --graph        the graph in text form, as it is compiled\n"
     "  --dot          the graph for Graphviz: retort inspect MODEL --dot | dot -Tsvg >graph.svg\n"
     "  --parameters   every parameter: name, shape, whether it trains, where its values are\n"
-    "  --trainable    the parameters that train, and their share\n";
+    "  --trainable    the parameters that train, and their share\n"
+    "  KEY=VALUE      a key of the spec with another value: method.kind=head\n";
+
+enum { MAX_OVERRIDES = 256 };
 
 typedef enum view { VIEW_SUMMARY, VIEW_GRAPH, VIEW_DOT, VIEW_PARAMETERS, VIEW_TRAINABLE } view;
 
@@ -42,6 +48,11 @@ static int show(model_file *m, view which) {
     return 1;
 }
 
+/* "training.epochs=1", where no file is called so. */
+static bool is_override(const char *argument) {
+    return *argument != '-' && strchr(argument, '=') && !rt_file_exists(argument);
+}
+
 int command_inspect(int argc, char **argv) {
     static const char *const options[] = {
         [VIEW_GRAPH] = "--graph",
@@ -50,8 +61,8 @@ int command_inspect(int argc, char **argv) {
         [VIEW_TRAINABLE] = "--trainable",
     };
     arguments a = {.command = "inspect", .usage = usage, .argc = argc, .argv = argv};
-    const char *path = NULL;
-    size_t count = 0;
+    const char *path = NULL, *overrides[MAX_OVERRIDES];
+    size_t count = 0, override_count = 0;
     view which = VIEW_SUMMARY;
     while (arguments_next(&a)) {
         bool is_view = false;
@@ -61,12 +72,16 @@ int command_inspect(int argc, char **argv) {
                 arguments_usage(&a, "one view at a time: %s or %s", options[which], options[i]);
             if (is_view) which = (view)i;
         }
-        if (!is_view) arguments_operand(&a, &path, 1, &count);
+        if (is_view) continue;
+        if (is_override(argv[a.index]) && override_count < MAX_OVERRIDES)
+            overrides[override_count++] = argv[a.index];
+        else
+            arguments_operand(&a, &path, 1, &count);
     }
     if (a.exit_code >= 0) return a.exit_code;
     if (!count) return arguments_usage(&a, "which model?");
     model_file m;
-    if (!model_file_open(path, &m)) return 1;
+    if (!model_file_open_with(path, overrides, override_count, &m)) return 1;
     int exit_code = show(&m, which);
     model_file_close(&m);
     return exit_code;

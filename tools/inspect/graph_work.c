@@ -30,11 +30,27 @@ static rt_dim attention_work(const work_node *n) {
     return rt_dim_multiply(n->dims, work, rt_dim_constant(n->dims, 4));
 }
 
-/* A product with [4H,H] for each token. */
-static rt_dim lstm_work(const work_node *n) {
-    rt_type recurrent = operand_type(n, 1), gates = operand_type(n, 0);
-    rt_dim work = rt_dim_multiply(n->dims, gates.dims[0], rt_type_elements(n->dims, recurrent));
+/* Scores again, and four products of their kind. */
+static rt_dim attention_gradient_work(const work_node *n) {
+    rt_dim longest =
+        n->info->attrs[RT_ATTR_attention_gradient_longest - RT_ATTR_attention_gradient_heads].dim;
+    rt_dim work = rt_dim_multiply(n->dims, rt_type_elements(n->dims, n->result), longest);
+    return rt_dim_multiply(n->dims, work, rt_dim_constant(n->dims, 10));
+}
+
+/* A product with the recurrent weights, [4H,H], for each token. */
+static rt_dim recurrent_work(const work_node *n, uint32_t recurrent) {
+    rt_dim weights = rt_type_elements(n->dims, operand_type(n, recurrent));
+    rt_dim work = rt_dim_multiply(n->dims, n->result.dims[0], weights);
     return rt_dim_multiply(n->dims, work, rt_dim_constant(n->dims, 2));
+}
+
+static rt_dim lstm_work(const work_node *n) {
+    return recurrent_work(n, 1);
+}
+
+static rt_dim lstm_gradient_work(const work_node *n) {
+    return recurrent_work(n, 3);
 }
 
 static const struct {
@@ -43,7 +59,9 @@ static const struct {
 } workers[] = {
     {RT_OP_matmul, matmul_work},
     {RT_OP_attention, attention_work},
+    {RT_OP_attention_gradient, attention_gradient_work},
     {RT_OP_lstm, lstm_work},
+    {RT_OP_lstm_gradient, lstm_gradient_work},
 };
 
 rt_dim graph_work(rt_graph *graph) {

@@ -5,8 +5,8 @@
 
 #include "ir/graph.h"
 
-/* Multiplications and additions of matmul, attention and lstm nodes as a number of the graph's
- * symbols; everything else is small beside them. */
+/* Multiplications and additions of matmul, attention and lstm nodes and their gradients as a number
+ * of the graph's symbols; everything else is small beside them. */
 rt_dim graph_work(rt_graph *graph);
 
 /* The same for one row of `tokens` tokens, -1 where it is not known: symbols that are the first of

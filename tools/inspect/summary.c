@@ -49,20 +49,57 @@ static void print_family(const rt_model_config *c) {
     if (is_encoder) printf("  pooling      %s\n", poolings[c->pooling]);
 }
 
-static void print_parameters(const rt_module *module) {
-    size_t tensors = 0, count = rt_module_parameter_count(module);
-    double numbers = 0, bytes = 0;
+/* What parameters of one kind take. */
+typedef struct parameter_sum {
+    size_t tensors;
+    double numbers, bytes;
+} parameter_sum;
+
+static parameter_sum sum_parameters(const rt_module *module, rt_parameter_kind kind,
+                                    bool trainable_only) {
+    parameter_sum sum = {0};
+    size_t count = rt_module_parameter_count(module);
     for (size_t i = 0; i < count; ++i) {
         const rt_parameter_info *info = rt_module_parameter(module, (rt_parameter){(uint32_t)i});
         int64_t elements;
-        if (info->kind != RT_PARAMETER_WEIGHT ||
+        if (info->kind != kind || (trainable_only && !info->is_trainable) ||
             !rt_type_is_static(rt_module_dims(module), info->type, NULL, &elements))
             continue;
-        ++tensors;
-        numbers += (double)elements;
-        bytes += (double)elements * (double)rt_dtype_bytes(info->type.dtype);
+        ++sum.tensors;
+        sum.numbers += (double)elements;
+        sum.bytes += (double)elements * (double)rt_dtype_bytes(info->type.dtype);
     }
-    printf("  parameters   %.0f in %zu tensors, %.1f MB\n", numbers, tensors, bytes / 1e6);
+    return sum;
+}
+
+static void print_parameters(const model_file *m) {
+    parameter_sum weights = sum_parameters(m->module, RT_PARAMETER_WEIGHT, false);
+    printf("  parameters   %.0f in %zu tensors, %.1f MB\n", weights.numbers, weights.tensors,
+           weights.bytes / 1e6);
+    if (m->kind != MODEL_SPEC) return;
+    parameter_sum trained = sum_parameters(m->module, RT_PARAMETER_WEIGHT, true);
+    parameter_sum gradients = sum_parameters(m->module, RT_PARAMETER_GRADIENT, false);
+    parameter_sum states = sum_parameters(m->module, RT_PARAMETER_STATE, false);
+    printf("  trained      %.0f in %zu tensors (%.2f %%)\n", trained.numbers, trained.tensors,
+           weights.numbers > 0 ? 100 * trained.numbers / weights.numbers : 0.0);
+    printf("  training     %.1f MB of gradients, %.1f MB of optimiser state, beside what a batch "
+           "takes\n",
+           gradients.bytes / 1e6, states.bytes / 1e6);
+}
+
+/* The graphs of a training program: how large each is and what it costs. */
+static void print_graphs(const model_file *m) {
+    for (size_t i = 0; i < rt_module_graph_count(m->module); ++i) {
+        rt_graph *graph = rt_module_graph(m->module, i);
+        int64_t work = graph_work_of_row(graph, ROW_TOKENS);
+        rt_arena arena = {0};
+        rt_node *nodes;
+        size_t count = 0;
+        if (!rt_graph_order(graph, &arena, &nodes, &count)) count = 0;
+        printf("  %-12s %zu nodes, %.3g million operations of products per token in a row of %d\n",
+               rt_graph_name(graph), count, (double)work / ROW_TOKENS / 1e6, ROW_TOKENS);
+        rt_arena_deinit(&arena);
+    }
 }
 
 static void print_work(model_file *m) {
@@ -113,13 +150,17 @@ static void print_operators(model_file *m) {
 }
 
 void inspect_summary(model_file *m) {
-    static const char *const kinds[] = {"ONNX", "Hugging Face", "text form"};
+    static const char *const kinds[] = {"ONNX", "Hugging Face", "text form", "spec"};
     printf("%s (%s)\n", m->path, kinds[m->kind]);
     if (m->has_config)
         print_family(&m->config);
     else if (m->mismatch)
         printf("  family       none, so it runs as it is written, padded: %s\n", m->mismatch);
-    print_parameters(m->module);
+    print_parameters(m);
+    if (m->kind == MODEL_SPEC) {
+        print_graphs(m);
+        return;
+    }
     print_work(m);
     print_interface(m);
     print_operators(m);
