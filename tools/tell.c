@@ -41,10 +41,26 @@ int tell_error(const rt_error *error) {
     return 1;
 }
 
+/* One without a location may name a file in its text, as errors do. */
+static bool tell_diagnostic(const rt_diagnostic *diagnostic, rt_arena *arena) {
+    static const char *const severities[] = {"error", "warning", "note"};
+    const rt_location *at = &diagnostic->location;
+    bool has_place = at->file || at->line || at->name;
+    const char *text = has_place ? rt_diagnostic_text(diagnostic, arena) : diagnostic->text;
+    if (!text) return false;
+    if (has_place)
+        fprintf(stderr, "%s\n", text);
+    else
+        tell_line(severities[diagnostic->severity], text, strlen(text));
+    return true;
+}
+
 int tell_diagnostics(const rt_diagnostics *diagnostics) {
     rt_arena arena = {0};
-    const char *text = rt_diagnostics_text(diagnostics, &arena);
-    fputs(text ? text : "error: out of memory\n", stderr);
+    bool is_told = true;
+    for (size_t i = 0; i < diagnostics->count && is_told; ++i)
+        is_told = tell_diagnostic(&diagnostics->items[i], &arena);
+    if (!is_told) fputs("error: out of memory\n", stderr);
     rt_arena_deinit(&arena);
-    return rt_diagnostics_failed(diagnostics) || !text;
+    return rt_diagnostics_failed(diagnostics) || !is_told;
 }

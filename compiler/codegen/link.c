@@ -155,7 +155,8 @@ static rt_status prepare(linking *l, const char *path) {
     l->output = temporary_name(l, path, "");
     if (l->link->embedded_count) l->assembly = temporary_name(l, path, ".s");
     if (rt_arena_failed(&l->arena)) return rt_fail(l->error, RT_OUT_OF_MEMORY, "no memory to link");
-    RT_TRY(rt_file_replace(l->object, l->link->object, l->link->object_bytes, l->error));
+    if (rt_file_replace(l->object, l->link->object, l->link->object_bytes, NULL) != RT_OK)
+        return rt_fail(l->error, RT_IO, "%s: cannot be written: %s", path, strerror(errno));
     if (l->assembly) RT_TRY(write_assembly(l));
     add_argument(l, "cc");
     add_argument(l, "-o");

@@ -77,12 +77,12 @@ told "say with -o where the program goes"
 run 2 retort compile -o x
 told "no spec is given"
 run 1 retort compile absent.yaml -o x
-told "absent.yaml"
+told "absent.yaml: error: No such file or directory"
 run 1 retort compile spec.yaml -o x model.heads=5 data.train=absent.tsv
 told "'heads' is 5 but must divide width 16"
 told "there is no file 'absent.tsv'"
 run 1 retort compile spec.yaml -o absent/x
-told "absent/x"
+told "absent/x: error: cannot be written: No such file or directory"
 holds test ! -e x
 printf 'task: {labels: [yes, no]}\nmodle: {}\n' >wrong.yaml
 run 1 retort compile wrong.yaml -o x
