@@ -83,7 +83,7 @@ LLVMTypeRef rt_emit_dtype(const rt_emitter *e, rt_dtype dtype) {
     switch (dtype) {
     case RT_F32: return e->f32;
     case RT_F64: return e->f64;
-    case RT_F16: return LLVMHalfTypeInContext(e->context);
+    case RT_F16: return e->target->has_half ? LLVMHalfTypeInContext(e->context) : e->i16;
     case RT_BF16: return e->i16; /* widened and rounded as integers: exact on every target */
     case RT_I8:
     case RT_U8:
@@ -224,11 +224,67 @@ static LLVMValueRef narrow_bf16(rt_emitter *e, LLVMValueRef value) {
     return LLVMBuildTrunc(e->builder, result, rt_emit_vector_type(e, e->i16, lanes), "");
 }
 
+/* f16 where no instruction converts it. Its exponent and fraction moved to f32's place are the
+ * value times 2^-112, subnormals included; infinity and NaN get the largest exponent. */
+static LLVMValueRef widen_f16(rt_emitter *e, LLVMValueRef bits) {
+    unsigned lanes = rt_emit_lanes(bits);
+    LLVMTypeRef wide = rt_emit_vector_type(e, e->i32, lanes);
+    LLVMTypeRef real = rt_emit_vector_type(e, e->f32, lanes);
+    LLVMValueRef word = LLVMBuildZExt(e->builder, bits, wide, "");
+    LLVMValueRef size = LLVMBuildAnd(e->builder, word, rt_emit_int(e, wide, 0x7fff), "");
+    LLVMValueRef moved = LLVMBuildShl(e->builder, size, rt_emit_int(e, wide, 13), "");
+    LLVMValueRef value = LLVMBuildBitCast(e->builder, moved, real, "");
+    value = LLVMBuildFMul(e->builder, value, rt_emit_real(e, real, 0x1p112), "");
+    LLVMValueRef is_finite =
+        LLVMBuildICmp(e->builder, LLVMIntULT, size, rt_emit_int(e, wide, 0x7c00), "");
+    LLVMValueRef other = LLVMBuildOr(e->builder, moved, rt_emit_int(e, wide, 0x7f800000), "");
+    LLVMValueRef result = LLVMBuildBitCast(e->builder, value, wide, "");
+    result = LLVMBuildSelect(e->builder, is_finite, result, other, "");
+    LLVMValueRef sign = LLVMBuildAnd(e->builder, word, rt_emit_int(e, wide, 0x8000), "");
+    sign = LLVMBuildShl(e->builder, sign, rt_emit_int(e, wide, 16), "");
+    return LLVMBuildBitCast(e->builder, LLVMBuildOr(e->builder, result, sign, ""), real, "");
+}
+
+/* To nearest even: on the bits above the subnormals; below, adding 1/2 leaves the fraction,
+ * rounded, in the low bits. Infinity from 65520 on; NaN stays a quiet NaN. */
+static LLVMValueRef narrow_f16(rt_emitter *e, LLVMValueRef value) {
+    unsigned lanes = rt_emit_lanes(value);
+    LLVMTypeRef wide = rt_emit_vector_type(e, e->i32, lanes), real = LLVMTypeOf(value);
+    LLVMValueRef bits = LLVMBuildBitCast(e->builder, value, wide, "");
+    LLVMValueRef size = LLVMBuildAnd(e->builder, bits, rt_emit_int(e, wide, 0x7fffffff), "");
+    LLVMValueRef thirteen = rt_emit_int(e, wide, 13);
+    LLVMValueRef odd = LLVMBuildLShr(e->builder, size, thirteen, "");
+    odd = LLVMBuildAnd(e->builder, odd, rt_emit_int(e, wide, 1), "");
+    LLVMValueRef normal = LLVMBuildAdd(e->builder, odd, rt_emit_int(e, wide, 0xfff), "");
+    normal = LLVMBuildLShr(e->builder, LLVMBuildAdd(e->builder, size, normal, ""), thirteen, "");
+    normal = LLVMBuildSub(e->builder, normal, rt_emit_int(e, wide, 112 << 10), "");
+    LLVMValueRef small = LLVMBuildBitCast(e->builder, size, real, "");
+    small = LLVMBuildFAdd(e->builder, small, rt_emit_real(e, real, 0.5), "");
+    small = LLVMBuildBitCast(e->builder, small, wide, "");
+    small = LLVMBuildSub(e->builder, small, rt_emit_int(e, wide, 0x3f000000), "");
+    LLVMValueRef is_small =
+        LLVMBuildICmp(e->builder, LLVMIntULT, size, rt_emit_int(e, wide, 0x38800000), "");
+    LLVMValueRef result = LLVMBuildSelect(e->builder, is_small, small, normal, "");
+    LLVMValueRef is_finite =
+        LLVMBuildICmp(e->builder, LLVMIntULT, size, rt_emit_int(e, wide, 0x477ff000), "");
+    LLVMValueRef is_nan =
+        LLVMBuildICmp(e->builder, LLVMIntUGT, size, rt_emit_int(e, wide, 0x7f800000), "");
+    LLVMValueRef other = LLVMBuildSelect(e->builder, is_nan, rt_emit_int(e, wide, 0x7e00),
+                                         rt_emit_int(e, wide, 0x7c00), "");
+    result = LLVMBuildSelect(e->builder, is_finite, result, other, "");
+    LLVMValueRef sign = LLVMBuildLShr(e->builder, bits, rt_emit_int(e, wide, 16), "");
+    sign = LLVMBuildAnd(e->builder, sign, rt_emit_int(e, wide, 0x8000), "");
+    result = LLVMBuildOr(e->builder, result, sign, "");
+    return LLVMBuildTrunc(e->builder, result, rt_emit_vector_type(e, e->i16, lanes), "");
+}
+
 static LLVMValueRef from_memory(rt_emitter *e, rt_dtype dtype, LLVMValueRef value) {
     LLVMTypeRef f32 = rt_emit_vector_type(e, e->f32, rt_emit_lanes(value));
     switch (dtype) {
     case RT_BF16: return widen_bf16(e, value);
-    case RT_F16: return LLVMBuildFPExt(e->builder, value, f32, "");
+    case RT_F16:
+        if (!e->target->has_half) return widen_f16(e, value);
+        return LLVMBuildFPExt(e->builder, value, f32, "");
     case RT_BOOL:
         return LLVMBuildICmp(e->builder, LLVMIntNE, value, rt_emit_int_like(e, value, 0), "");
     default: return value;
@@ -239,7 +295,9 @@ static LLVMValueRef to_memory(rt_emitter *e, rt_dtype dtype, LLVMValueRef value)
     LLVMTypeRef memory = rt_emit_vector_type(e, rt_emit_dtype(e, dtype), rt_emit_lanes(value));
     switch (dtype) {
     case RT_BF16: return narrow_bf16(e, value);
-    case RT_F16: return LLVMBuildFPTrunc(e->builder, value, memory, "");
+    case RT_F16:
+        if (!e->target->has_half) return narrow_f16(e, value);
+        return LLVMBuildFPTrunc(e->builder, value, memory, "");
     case RT_BOOL: return LLVMBuildZExt(e->builder, value, memory, "");
     default: return value;
     }

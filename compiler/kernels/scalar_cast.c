@@ -23,26 +23,22 @@ typedef struct format {
 static const format f16_format = {10, -14, 65520};
 static const format bf16_format = {7, -126, 0x1.ffp127};
 
-/* x, of f32 or f64, to the nearest value of the format, ties to even. Adding and taking away a
- * multiple of the unit in the last place rounds: above the subnormals the unit is found from x's
- * own exponent, on the bits; below, it is fixed. */
+/* x, of f64, to the nearest value of the format, ties to even. Adding and taking away a multiple of
+ * the unit in the last place rounds: above the subnormals the unit is found from x's own exponent,
+ * on the bits; below, it is fixed. */
 static LLVMValueRef round_to(rt_emitter *e, LLVMValueRef x, format to) {
-    bool wide = LLVMGetTypeKind(rt_emit_element_type(x)) == LLVMDoubleTypeKind;
-    int fraction = wide ? 52 : 23, dropped = fraction - to.fraction_bits;
-    LLVMTypeRef integers = rt_emit_vector_type(e, wide ? e->i64 : e->i32, rt_emit_lanes(x));
+    int dropped = 52 - to.fraction_bits;
+    LLVMTypeRef integers = rt_emit_vector_type(e, e->i64, rt_emit_lanes(x));
     LLVMValueRef bits = LLVMBuildBitCast(e->builder, x, integers, "");
     LLVMValueRef odd = LLVMBuildLShr(e->builder, bits, rt_emit_int_like(e, bits, dropped), "");
     odd = LLVMBuildAnd(e->builder, odd, rt_emit_int_like(e, bits, 1), "");
     bits = add(e, bits, add(e, odd, rt_emit_int_like(e, bits, ((int64_t)1 << (dropped - 1)) - 1)));
     bits = LLVMBuildAnd(e->builder, bits, rt_emit_int_like(e, bits, -((int64_t)1 << dropped)), "");
     LLVMValueRef y = LLVMBuildBitCast(e->builder, bits, LLVMTypeOf(x), "");
-    LLVMValueRef size = apply(e, "llvm.fabs", x);
-    if (wide || to.least_exponent > -126) {
-        LLVMValueRef unit = real(e, x, ldexp(1.5, fraction + to.least_exponent - to.fraction_bits));
-        LLVMValueRef small = sub(e, add(e, x, unit), unit);
-        y = where(e, is_less(e, size, real(e, x, ldexp(1, to.least_exponent))), small, y);
-    }
-    LLVMValueRef over = LLVMBuildFMul(e->builder, x, real(e, x, INFINITY), "");
+    LLVMValueRef unit = real(e, x, ldexp(1.5, 52 + to.least_exponent - to.fraction_bits));
+    LLVMValueRef small = sub(e, add(e, x, unit), unit), size = apply(e, "llvm.fabs", x);
+    y = where(e, is_less(e, size, real(e, x, ldexp(1, to.least_exponent))), small, y);
+    LLVMValueRef over = mul(e, x, real(e, x, INFINITY));
     /* False for NaN too, which the bits may have turned into infinity: x times infinity keeps it.
      */
     return where(e, is_less(e, size, real(e, x, to.overflow)), y, over);
@@ -54,8 +50,8 @@ static LLVMValueRef to_float(rt_scalar_build *b, LLVMValueRef x, rt_dtype from, 
         x = LLVMBuildUIToFP(b->e->builder, x, type, "");
     else if (!rt_dtype_is_float(from))
         x = LLVMBuildSIToFP(b->e->builder, x, type, "");
-    if (to == RT_F16 && from != RT_F16) x = round_to(b->e, x, f16_format);
-    if (to == RT_BF16 && from != RT_BF16) x = round_to(b->e, x, bf16_format);
+    if (to == RT_F16 && from == RT_F64) x = round_to(b->e, x, f16_format);
+    if (to == RT_BF16 && from == RT_F64) x = round_to(b->e, x, bf16_format);
     return LLVMBuildFPCast(b->e->builder, x, type, "");
 }
 

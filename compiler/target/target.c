@@ -80,6 +80,7 @@ static rt_status detect_host(rt_target *target, rt_arena *arena, rt_error *error
     target->vector_bytes = is_wide ? 64 : has_feature(target->features, "avx2") ? 32 : 16;
     target->has_fma = is_arm || has_feature(target->features, "fma");
     target->has_masked_memory = is_wide;
+    target->has_half = is_arm || has_feature(target->features, "f16c");
     return RT_OK;
 }
 

@@ -18,6 +18,7 @@ typedef struct rt_target {
     bool has_fma;
     bool has_masked_memory; /* masked loads and stores of every width are instructions */
     unsigned l1_bytes, l2_bytes;
+    bool has_half; /* conversions between f16 and f32 are instructions */
 } rt_target;
 
 /* Makes all of LLVM's targets known; once, on whichever thread comes first. */

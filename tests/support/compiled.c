@@ -33,6 +33,44 @@ static void require(LLVMErrorRef error) {
     CU_FAIL_FATAL("LLVM refused");
 }
 
+/* All that compiled code may ask of the world around it: no mathematics, no conversions. Products
+ * are there in the test programs that link the library. */
+extern void cblas_sgemm(void) __attribute__((weak));
+
+static void add_symbol(compiled *c, LLVMOrcJITDylibRef library, const char *name,
+                       uint64_t address) {
+    LLVMOrcCSymbolMapPair pair = {
+        .Name = LLVMOrcLLJITMangleAndIntern(c->jit, name),
+        .Sym = {address, {LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable}}};
+    require(LLVMOrcJITDylibDefine(library, LLVMOrcAbsoluteSymbols(&pair, 1)));
+}
+
+typedef struct found_symbol {
+    LLVMErrorRef error;
+    uint64_t address;
+} found_symbol;
+
+static void take_symbol(LLVMErrorRef error, LLVMOrcCSymbolMapPairs result, size_t count,
+                        void *context) {
+    found_symbol *found = context;
+    found->error = error;
+    if (!error && count == 1) found->address = result[0].Sym.Address;
+}
+
+/* Looked up in `library` alone: the JIT's own would see every symbol of the process. */
+static void *find_function(compiled *c, LLVMOrcJITDylibRef library, const char *name) {
+    LLVMOrcCJITDylibSearchOrderElement order = {library, LLVMOrcJITDylibLookupFlagsMatchAllSymbols};
+    LLVMOrcCLookupSetElement wanted[] = {
+        {LLVMOrcLLJITMangleAndIntern(c->jit, name), LLVMOrcSymbolLookupFlagsRequiredSymbol}, {0}};
+    found_symbol found = {0};
+    LLVMOrcExecutionSessionLookup(LLVMOrcLLJITGetExecutionSession(c->jit), LLVMOrcLookupKindStatic,
+                                  &order, 1, wanted, 1, take_symbol, &found);
+    require(found.error);
+    void *function;
+    memcpy(&function, &found.address, sizeof function);
+    return function;
+}
+
 void *compiled_finish(compiled *c) {
     char *message = NULL;
     LLVMBuildRetVoid(c->emitter.builder);
@@ -44,18 +82,14 @@ void *compiled_finish(compiled *c) {
     }
     LLVMDisposeMessage(message);
     require(LLVMOrcCreateLLJIT(&c->jit, NULL));
+    LLVMOrcJITDylibRef library = LLVMOrcExecutionSessionCreateBareJITDylib(
+        LLVMOrcLLJITGetExecutionSession(c->jit), "kernel");
+    add_symbol(c, library, "memcpy", (uintptr_t)memcpy);
+    add_symbol(c, library, "memset", (uintptr_t)memset);
+    if (cblas_sgemm) add_symbol(c, library, "cblas_sgemm", (uintptr_t)cblas_sgemm);
     LLVMOrcThreadSafeModuleRef module = LLVMOrcCreateNewThreadSafeModule(c->module, c->context);
-    LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(c->jit);
-    LLVMOrcDefinitionGeneratorRef process;
-    require(LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(
-        &process, LLVMOrcLLJITGetGlobalPrefix(c->jit), NULL, NULL));
-    LLVMOrcJITDylibAddGenerator(library, process);
     require(LLVMOrcLLJITAddLLVMIRModule(c->jit, library, module));
-    LLVMOrcExecutorAddress address = 0;
-    require(LLVMOrcLLJITLookup(c->jit, &address, "f"));
-    void *function;
-    memcpy(&function, &address, sizeof function);
-    return function;
+    return find_function(c, library, "f");
 }
 
 void compiled_end(compiled *c) {

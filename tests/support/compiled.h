@@ -29,7 +29,7 @@ typedef struct compiled {
 
 /* Begins `void f(...)` with parameters by `signature`, for example "ppl". */
 void compiled_begin(compiled *c, const char *signature);
-/* Ends f and compiles the module; symbols it lacks are found in the test program. */
+/* Ends f and compiles the module, which may call cblas_sgemm, memcpy and memset alone. */
 void *compiled_finish(compiled *c);
 void compiled_end(compiled *c);
 
