@@ -3,7 +3,7 @@
  * passes makes the training program of them. A method is an option of a pass, nothing here. */
 #include "compiler/training_program.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "compiler/import_model.h"
 #include "models/build.h"
@@ -68,32 +68,36 @@ static rt_status set_optimiser(program *p) {
 /* ---- models */
 
 /* Imports what `key` names, where that is an ONNX file. */
-static rt_status import_origin(program *p, rt_spec_key key, const char *name,
-                               rt_imported_model *model) {
+static rt_status import_origin(program *p, rt_spec_key key, rt_imported_model *model) {
     const rt_spec_value *from = rt_spec_get(p->spec, key);
     if (rt_origin_of(from) != RT_ORIGIN_ONNX) return RT_OK;
-    const char *prefix = rt_arena_format(&p->arena, "%s/", name);
-    if (!prefix) return RT_OUT_OF_MEMORY;
-    return rt_import_model(p->module, from->path, name, prefix, from->location, &p->arena, model);
+    /* The program reads the weights from wherever it is started. */
+    char *real = realpath(from->path, NULL);
+    const char *path = rt_arena_copy_string(&p->arena, real ? real : from->path);
+    free(real);
+    if (!path) return RT_OUT_OF_MEMORY;
+    size_t errors = p->diagnostics->error_count;
+    rt_error error;
+    rt_status status = rt_import_model(path, &p->arena, p->diagnostics, model, &error);
+    if (status != RT_OK && p->diagnostics->error_count == errors)
+        rt_diagnose(p->diagnostics, RT_ERROR, from->location, "%s", error.text);
+    return status;
 }
 
 /* Reads the job; what was imported becomes parameters of its family. */
 static rt_status read_job(program *p) {
-    RT_TRY(import_origin(p, RT_SPEC_model_from, "imported student", &p->student));
-    RT_TRY(import_origin(p, RT_SPEC_teacher_from, "imported teacher", &p->teacher));
-    if (p->student.is_recognised) p->options.student_import = &p->student.found.config;
-    if (p->teacher.is_recognised) p->options.teacher_import = &p->teacher.found.config;
-    p->options.student_mismatch = p->student.found.reason;
-    p->options.teacher_mismatch = p->teacher.found.reason;
+    const rt_recognition *student = &p->student.found, *teacher = &p->teacher.found;
+    RT_TRY(import_origin(p, RT_SPEC_model_from, &p->student));
+    RT_TRY(import_origin(p, RT_SPEC_teacher_from, &p->teacher));
+    if (p->student.is_recognised) p->options.student_import = &student->config;
+    if (p->teacher.is_recognised) p->options.teacher_import = &teacher->config;
+    p->options.student_mismatch = student->reason;
+    p->options.teacher_mismatch = teacher->reason;
     RT_TRY(rt_job_read(p->spec, &p->options, &p->arena, &p->job, p->diagnostics));
     if (p->student.is_recognised)
-        RT_TRY(
-            rt_recognition_adopt(p->module, &p->student.found, &p->job.student.config, "", true));
+        RT_TRY(rt_recognition_adopt(p->module, student, &p->job.student.config, "", true));
     if (p->teacher.is_recognised)
-        RT_TRY(rt_recognition_adopt(p->module, &p->teacher.found, &p->job.teacher.config,
-                                    "teacher/", false));
-    if (p->student.graph) rt_module_remove_graph(p->module, "imported student");
-    if (p->teacher.graph) rt_module_remove_graph(p->module, "imported teacher");
+        RT_TRY(rt_recognition_adopt(p->module, teacher, &p->job.teacher.config, "teacher/", false));
     return RT_OK;
 }
 
@@ -136,6 +140,8 @@ static rt_status make(program *p, rt_status (*fill)(program *p)) {
         rt_diagnose(p->diagnostics, RT_ERROR, (rt_location){.file = rt_spec_path(p->spec)}, "%s",
                     rt_status_text(status));
     rt_pass_manager_destroy(p->manager);
+    rt_imported_model_close(&p->student);
+    rt_imported_model_close(&p->teacher);
     return status;
 }
 

@@ -191,7 +191,8 @@ static bool find_hidden(rt_recogniser *r) {
 }
 
 bool rt_recognise(const rt_graph *graph, rt_arena *arena, rt_recognition *found) {
-    *found = (rt_recognition){.arena = arena, .config = unknown_config()};
+    *found = (rt_recognition){
+        .arena = arena, .config = unknown_config(), .module = rt_graph_module(graph)};
     rt_recogniser r = {.graph = graph, .found = found, .hidden = RT_NO_VALUE};
     bool is_one = find_hidden(&r) && rt_recognise_encoder(&r, r.hidden) && check_family(&r) &&
                   check_complete(&r);
@@ -201,17 +202,21 @@ bool rt_recognise(const rt_graph *graph, rt_arena *arena, rt_recognition *found)
 
 /* ---- adoption */
 
-static void take_source(const rt_module *module, const rt_recognised *item,
+static void take_source(rt_module *module, const rt_recognition *found, const rt_recognised *item,
                         rt_parameter_info *info) {
     if (!rt_parameter_is(item->parameter)) {
         info->initial = item->number == 0 ? RT_INITIAL_ZEROS : RT_INITIAL_CONSTANT;
         info->initial_value = item->number;
         return;
     }
-    const rt_parameter_info *from = rt_module_parameter(module, item->parameter);
+    const rt_parameter_info *from = rt_module_parameter(found->module, item->parameter);
     info->initial = from->initial;
     info->initial_value = from->initial_value;
+    if (from->initial != RT_INITIAL_SOURCE) return;
     info->source = from->source;
+    info->source.file =
+        rt_module_add_file(module, rt_module_file_path(found->module, from->source.file));
+    info->source.tensor_name = rt_module_intern(module, from->source.tensor_name);
     if (item->is_transposed)
         info->source.transform = from->source.transform == RT_TRANSFORM_TRANSPOSE
                                      ? RT_TRANSFORM_NONE
@@ -229,8 +234,9 @@ static bool is_shared(const rt_recognition *found, const rt_model_config *config
     return rt_model_has_module(config, item->module, parts);
 }
 
-static bool adopt_parameter(rt_module *module, const rt_recognised *item,
-                            const rt_model_parameter *p, const char *prefix, bool is_trainable) {
+static bool adopt_parameter(rt_module *module, const rt_recognition *found,
+                            const rt_recognised *item, const rt_model_parameter *p,
+                            const char *prefix, bool is_trainable) {
     rt_arena arena = {0};
     const char *name = p->name ? rt_arena_format(&arena, "%s%s", prefix, p->name) : NULL;
     rt_dim dims[2] = {rt_module_constant_dim(module, p->dims[0]),
@@ -243,7 +249,7 @@ static bool adopt_parameter(rt_module *module, const rt_recognised *item,
                               .is_decayed = p->rank >= 2};
     rt_arena_deinit(&arena);
     if (!info.name) return false;
-    take_source(module, item, &info);
+    take_source(module, found, item, &info);
     rt_module_add_parameter(module, &info);
     return true;
 }
@@ -258,7 +264,7 @@ rt_status rt_recognition_adopt(rt_module *module, const rt_recognition *found,
     for (size_t i = 0; i < list.count && is_right; ++i) {
         const rt_recognised *item = find_item(found, &list.items[i]);
         if (item && is_shared(found, config, item))
-            is_right = adopt_parameter(module, item, &list.items[i], prefix, is_trainable);
+            is_right = adopt_parameter(module, found, item, &list.items[i], prefix, is_trainable);
     }
     is_right = is_right && !rt_arena_failed(&arena);
     rt_arena_deinit(&arena);

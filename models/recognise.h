@@ -33,16 +33,17 @@ typedef struct rt_recognition {
     size_t count, capacity;
     const char *reason; /* why not, where it is none; in `arena` */
     rt_arena *arena;
+    const rt_module *module; /* that the graph is of; lent */
 } rt_recognition;
 
 /* Looks at the outputs: an encoder's last hidden state (rank 3), the logits or the pooled vector
  * (rank 2). False, with found->reason, where the graph is of no family. */
 bool rt_recognise(const rt_graph *graph, rt_arena *arena, rt_recognition *found);
 
-/* Adds the parameters of `config` to the module that the graph is of, under `prefix` and the
- * checkpoint's names, with the sources of the graph's. `config` is found->config, perhaps with
- * another head: parts and sizes that it does not share with the graph are left out. The graph's own
- * parameters stay; they must have other names (an importer's parameter_prefix). */
+/* Adds the parameters of `config` to `module`, under `prefix` and the checkpoint's names, with the
+ * sources of the graph's, whose own module must still be there (and may be the same one, if names
+ * do not collide). `config` is found->config, perhaps with another head: parts and sizes that it
+ * does not share with the graph are left out. */
 RT_MUST_CHECK rt_status rt_recognition_adopt(rt_module *module, const rt_recognition *found,
                                              const rt_model_config *config, const char *prefix,
                                              bool is_trainable);

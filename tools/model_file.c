@@ -94,48 +94,26 @@ static const char *find_beside(model_file *m, const char *name) {
     return path && rt_file_exists(path) ? path : NULL;
 }
 
-/* Drops the imported graph and its parameters: the family's own have their sources. */
-static void drop_imported(model_file *m, const char *prefix) {
-    size_t count = rt_module_parameter_count(m->module);
-    bool *keeps = RT_NEW_ARRAY(&m->arena, bool, count);
-    rt_module_remove_graph(m->module, "imported");
-    for (size_t i = 0; keeps && i < count; ++i) {
-        rt_parameter parameter = {(uint32_t)i};
-        keeps[i] =
-            strncmp(rt_module_parameter(m->module, parameter)->name, prefix, strlen(prefix)) != 0;
-    }
-    if (keeps) rt_module_keep_parameters(m->module, keeps);
-}
-
-/* As it is written, under the names of the file. */
-static rt_status open_foreign(model_file *m, const char *mismatch) {
-    rt_imported_model imported;
-    rt_module_destroy(m->module);
-    m->module = rt_module_create(&m->diagnostics);
-    if (!m->module) return RT_OUT_OF_MEMORY;
-    RT_TRY(rt_import_model(m->module, m->path, "forward", NULL, (rt_location){0}, &m->arena,
-                           &imported));
-    m->graph = imported.graph;
-    m->mismatch = mismatch;
-    return RT_OK;
-}
-
+/* What is of no family stays the graph it is, under the names of the file. */
 static rt_status open_onnx(model_file *m, rt_error *error) {
-    static const char prefix[] = "imported/";
-    const rt_location place = {0};
-    rt_onnx_source source;
     rt_imported_model imported;
-    RT_TRY(rt_onnx_open(m->path, &source, error)); /* for an error that stands at the file */
-    rt_onnx_close(&source);
     m->files.vocabulary = find_beside(m, "vocab.txt");
     m->files.tokenizer_config = find_beside(m, "tokenizer_config.json");
     m->labels = find_beside(m, "labels.txt");
-    RT_TRY(rt_import_model(m->module, m->path, "imported", prefix, place, &m->arena, &imported));
-    if (!imported.is_recognised) return open_foreign(m, imported.found.reason);
-    m->config = imported.found.config;
-    RT_TRY(rt_recognition_adopt(m->module, &imported.found, &m->config, "", true));
-    drop_imported(m, prefix);
-    return build_family(m, imported.found.has_pooler);
+    rt_status status = rt_import_model(m->path, &m->arena, &m->diagnostics, &imported, error);
+    if (status == RT_OK && imported.is_recognised) {
+        m->config = imported.found.config;
+        status = rt_recognition_adopt(m->module, &imported.found, &m->config, "", true);
+        if (status == RT_OK) status = build_family(m, imported.found.has_pooler);
+    } else if (status == RT_OK) {
+        rt_module_destroy(m->module);
+        m->mismatch = imported.found.reason;
+        m->module = imported.module;
+        m->graph = imported.graph;
+        imported.module = NULL;
+    }
+    rt_imported_model_close(&imported);
+    return status;
 }
 
 /* ---- text */

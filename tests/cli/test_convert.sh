@@ -102,4 +102,8 @@ said "classes      3: good, bad, other"
 holds cmp -s labelled/vocab.txt saved/vocab.txt
 holds cmp -s labelled/model.safetensors copy/model.safetensors
 
+begin "what PyTorch exported, with weights renamed and transposed"
+run 0 retort convert "$data/golden/ft_cls/model.onnx" exported
+holds cmp -s exported/model.safetensors copy/model.safetensors
+
 finish
