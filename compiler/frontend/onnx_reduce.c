@@ -180,6 +180,7 @@ static rt_value pair_ranks(onnx_call *call, rt_value x, bool largest) {
 
 /* positions[.., p] = sum over i of i * (rank_i = p) */
 static rt_value positions_of_ranks(onnx_call *call, rt_value ranks, int64_t k) {
+    if (!rt_value_is(ranks)) return ranks; /* already diagnosed */
     rt_type type = onnx_type(call, ranks);
     int last = type.rank - 1;
     rt_type rows = type, pairs = type;
@@ -197,6 +198,7 @@ static rt_value positions_of_ranks(onnx_call *call, rt_value ranks, int64_t k) {
 
 /* x at `positions` along the last axis. */
 static rt_value take_last(onnx_call *call, rt_value x, rt_value positions) {
+    if (!rt_value_is(positions)) return positions; /* already diagnosed */
     rt_type type = onnx_type(call, positions), source = onnx_type(call, x);
     int last = type.rank - 1;
     rt_value linear = positions;
