@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/import_model.h"
 
-#include "compiler/frontend/onnx_import.h"
+#include <string.h>
+
 #include "compiler/frontend/onnx_reader.h"
 #include "passes/pass_manager.h"
 
@@ -15,15 +16,33 @@ static rt_status raise_patterns(rt_module *module) {
     return status;
 }
 
-rt_status rt_import_model(const char *path, rt_arena *arena, rt_diagnostics *diagnostics,
-                          rt_imported_model *model, rt_error *error) {
+static bool is_initialiser(const rt_onnx_graph *graph, const char *name) {
+    for (size_t i = 0; i < graph->initializer_count; ++i) {
+        if (strcmp(graph->initializers[i].name, name) == 0) return true;
+    }
+    return false;
+}
+
+static void name_inputs(const rt_onnx_graph *graph, rt_arena *arena, rt_imported_model *model) {
+    model->inputs = RT_NEW_ARRAY(arena, const char *, graph->input_count + 1);
+    for (size_t i = 0; model->inputs && i < graph->input_count; ++i) {
+        const char *name = graph->inputs[i].name;
+        if (is_initialiser(graph, name)) continue;
+        model->inputs[model->input_count++] = rt_arena_copy_string(arena, name);
+    }
+}
+
+rt_status rt_import_model(const char *path, const rt_onnx_import_options *options, rt_arena *arena,
+                          rt_diagnostics *diagnostics, rt_imported_model *model, rt_error *error) {
     rt_onnx_source source;
-    rt_onnx_import_options options = {.graph_name = "forward"};
+    rt_onnx_import_options import = options ? *options : (rt_onnx_import_options){0};
+    import.graph_name = "forward";
     *model = (rt_imported_model){0};
     RT_TRY(rt_onnx_open(path, &source, error));
-    model->module = rt_module_create(diagnostics);
+    name_inputs(&source.model->graph, arena, model);
+    model->module = rt_arena_failed(arena) ? NULL : rt_module_create(diagnostics);
     bool is_imported =
-        model->module && rt_onnx_import(source.model, path, &options, model->module) != NULL;
+        model->module && rt_onnx_import(source.model, path, &import, model->module) != NULL;
     rt_onnx_close(&source);
     rt_status status = is_imported     ? raise_patterns(model->module)
                        : model->module ? RT_INVALID_DATA

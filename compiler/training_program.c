@@ -78,7 +78,7 @@ static rt_status import_origin(program *p, rt_spec_key key, rt_imported_model *m
     if (!path) return RT_OUT_OF_MEMORY;
     size_t errors = p->diagnostics->error_count;
     rt_error error;
-    rt_status status = rt_import_model(path, &p->arena, p->diagnostics, model, &error);
+    rt_status status = rt_import_model(path, NULL, &p->arena, p->diagnostics, model, &error);
     if (status != RT_OK && p->diagnostics->error_count == errors)
         rt_diagnose(p->diagnostics, RT_ERROR, from->location, "%s", error.text);
     return status;

@@ -28,6 +28,23 @@ int64_t rt_recogniser_size(const rt_recogniser *r, rt_dim dim) {
     return is_constant ? size : -1;
 }
 
+rt_recognition rt_recognition_nothing(rt_arena *arena) {
+    return (rt_recognition){.ids = RT_NO_VALUE,
+                            .mask = RT_NO_VALUE,
+                            .types = RT_NO_VALUE,
+                            .hidden = RT_NO_VALUE,
+                            .pooled = RT_NO_VALUE,
+                            .logits = RT_NO_VALUE,
+                            .arena = arena};
+}
+
+bool rt_recogniser_set_mask(rt_recogniser *r, rt_value mask) {
+    if (!r->has_mask_been_set) r->found->mask = mask;
+    r->has_mask_been_set = true;
+    if (rt_value_equal(r->found->mask, mask)) return true;
+    return rt_recogniser_fail(r, "its parts disagree about which input tells real tokens");
+}
+
 /* ---- small patterns */
 
 static bool as_parameter(const rt_recogniser *r, rt_value value, rt_parameter *parameter) {
@@ -191,11 +208,13 @@ static bool find_hidden(rt_recogniser *r) {
 }
 
 bool rt_recognise(const rt_graph *graph, rt_arena *arena, rt_recognition *found) {
-    *found = (rt_recognition){
-        .arena = arena, .config = unknown_config(), .module = rt_graph_module(graph)};
+    *found = rt_recognition_nothing(arena);
+    found->config = unknown_config();
+    found->module = rt_graph_module(graph);
     rt_recogniser r = {.graph = graph, .found = found, .hidden = RT_NO_VALUE};
     bool is_one = find_hidden(&r) && rt_recognise_encoder(&r, r.hidden) && check_family(&r) &&
                   check_complete(&r);
+    found->hidden = r.hidden;
     if (!is_one && !found->reason) found->reason = "the graph is not built like an encoder";
     return is_one && !rt_arena_failed(arena);
 }

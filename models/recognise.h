@@ -29,7 +29,10 @@ typedef struct rt_recognised {
 typedef struct rt_recognition {
     rt_model_config config; /* without names of classes; rates are the family's usual ones */
     bool has_pooler;        /* the graph gives the family's pooled vector or reads it */
-    rt_recognised *items;   /* in `arena` */
+    /* Inputs of the graph by their part, and what it computes; RT_NO_VALUE where it has none. A
+     * mask is not 0 at real tokens. */
+    rt_value ids, mask, types, hidden, pooled, logits;
+    rt_recognised *items; /* in `arena` */
     size_t count, capacity;
     const char *reason; /* why not, where it is none; in `arena` */
     rt_arena *arena;

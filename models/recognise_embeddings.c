@@ -143,8 +143,10 @@ static bool keep_other(rt_recogniser *r, const table *t, rt_value ids) {
     bool counts = counts_from_zero(r, t->index);
     if (counts || counts_from_padding(r, t->index, ids, &config->padding_id))
         return keep_table(r, t, RT_MODULE_position_embeddings, &config->positions);
-    if (is_input(r, t->index) && !rt_value_equal(t->index, ids))
+    if (is_input(r, t->index) && !rt_value_equal(t->index, ids)) {
+        r->found->types = t->index;
         return keep_table(r, t, RT_MODULE_token_type_embeddings, &config->token_types);
+    }
     return rt_recogniser_fail(r, "a table of the embeddings is neither of words, positions nor "
                                  "token types");
 }
@@ -157,6 +159,7 @@ bool rt_recognise_embeddings(rt_recogniser *r, rt_value sum) {
         return rt_recogniser_fail(r, "below the layers there is no sum of embeddings");
     const table *words = find_words(r, tables, count);
     if (!words) return rt_recogniser_fail(r, "no table is looked up by an input");
+    r->found->ids = words->index;
     for (size_t i = 0; i < count; ++i) {
         bool is_kept = &tables[i] == words ? keep_table(r, words, RT_MODULE_word_embeddings,
                                                         &config->vocabulary_size)

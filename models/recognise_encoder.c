@@ -14,16 +14,24 @@ static rt_value skip_reshapes(const rt_recogniser *r, rt_value value) {
     return value;
 }
 
-/* The mask of keys, behind casts and reshapes, is an input: which tokens are real. */
-static bool is_mask(const rt_recogniser *r, rt_value value) {
-    for (int steps = 0; rt_value_is(value) && steps < 32; ++steps) {
-        const rt_node_info *node = rt_graph_node(r->graph, rt_graph_definition(r->graph, value));
-        if (node->op == RT_OP_input) return true;
-        bool is_step = node->op == RT_OP_cast || node->op == RT_OP_reshape ||
-                       node->op == RT_OP_broadcast || node->op == RT_OP_not ||
-                       node->op == RT_OP_equal;
-        if (!is_step) return false;
-        value = node->operands[0];
+/* The input that a mask of keys is, behind casts and reshapes: not 0 where a token is real. */
+static bool as_mask(const rt_recogniser *r, rt_value value, rt_value *mask) {
+    bool is_turned = false;
+    for (int steps = 0; steps < 32; ++steps) {
+        rt_value inner;
+        double number;
+        if (rt_match(r->graph, value, RT_OP_not, &inner, 1)) {
+            is_turned = !is_turned;
+        } else if (rt_match_with_number(r->graph, value, RT_OP_equal, &inner, &number)) {
+            if (number != 0 && number != 1) return false;
+            if (number == 0) is_turned = !is_turned;
+        } else if (!rt_match(r->graph, value, RT_OP_cast, &inner, 1) &&
+                   !rt_match(r->graph, value, RT_OP_reshape, &inner, 1) &&
+                   !rt_match(r->graph, value, RT_OP_broadcast, &inner, 1)) {
+            *mask = value;
+            return rt_graph_op(r->graph, value) == RT_OP_input && !is_turned;
+        }
+        value = inner;
     }
     return false;
 }
@@ -65,12 +73,13 @@ static bool recognise_attention(rt_recogniser *r, rt_value value, int64_t layer,
     if (fabs(scale * sqrt((double)(width / heads)) - 1) > 1e-5)
         return rt_recogniser_fail(r, "attention is scaled by %g, not by 1 / sqrt(%lld)", scale,
                                   (long long)(width / heads));
+    rt_value mask = RT_NO_VALUE;
     bool has_mask = info->operand_count > 4 && rt_value_is(info->operands[4]);
-    if (has_mask && !is_mask(r, info->operands[4]))
+    if (has_mask && !as_mask(r, info->operands[4], &mask))
         return rt_recogniser_fail(r, "attention has a mask that is not an input");
     if (rt_graph_attr(r->graph, node, RT_ATTR_attention_causal).integer)
         return rt_recogniser_fail(r, "attention is causal");
-    return true;
+    return rt_recogniser_set_mask(r, mask);
 }
 
 static bool recognise_activation(rt_recogniser *r, rt_value value, int64_t layer, rt_value *x) {

@@ -28,34 +28,36 @@ static bool as_token_sum(const rt_recogniser *r, rt_value value, rt_value *x) {
     return axes.count == 1 && axes.ints[0] == 1;
 }
 
-static bool is_input_mask(const rt_recogniser *r, rt_value value) {
+static bool is_input_mask(const rt_recogniser *r, rt_value value, rt_value *mask) {
     rt_value inner;
     while (rt_match(r->graph, value, RT_OP_cast, &inner, 1) ||
            rt_match(r->graph, value, RT_OP_reshape, &inner, 1) ||
            rt_match(r->graph, value, RT_OP_broadcast, &inner, 1))
         value = inner;
+    *mask = value;
     return rt_graph_op(r->graph, value) == RT_OP_input;
 }
 
 /* The number of real tokens of a row, perhaps kept away from 0. */
-static bool is_length(const rt_recogniser *r, rt_value value) {
+static bool is_length(const rt_recogniser *r, rt_value value, rt_value *mask) {
     rt_value other, counted;
     double least;
     value = rt_match_skip_unit_axes(r->graph, value);
     if (rt_match_with_number(r->graph, value, RT_OP_maximum, &other, &least)) value = other;
-    return as_token_sum(r, value, &counted) && is_input_mask(r, counted);
+    return as_token_sum(r, value, &counted) && is_input_mask(r, counted, mask);
 }
 
 /* sum_t mask_t h_t / sum_t mask_t. */
-static bool as_mean(const rt_recogniser *r, rt_value value, rt_value *hidden) {
-    rt_value quotient[2], masked, factors[2];
-    if (!rt_match(r->graph, value, RT_OP_div, quotient, 2) || !is_length(r, quotient[1]) ||
-        !as_token_sum(r, quotient[0], &masked) ||
+static bool as_mean(rt_recogniser *r, rt_value value, rt_value *hidden) {
+    rt_value quotient[2], masked, factors[2], counted, summed;
+    if (!rt_match(r->graph, value, RT_OP_div, quotient, 2) ||
+        !is_length(r, quotient[1], &counted) || !as_token_sum(r, quotient[0], &masked) ||
         !rt_match(r->graph, masked, RT_OP_mul, factors, 2))
         return false;
-    int mask = is_input_mask(r, factors[0]) ? 0 : 1;
+    int mask = is_input_mask(r, factors[0], &summed) ? 0 : 1;
     *hidden = factors[1 - mask];
-    return is_input_mask(r, factors[mask]);
+    return is_input_mask(r, factors[mask], &summed) && rt_value_equal(counted, summed) &&
+           rt_recogniser_set_mask(r, summed);
 }
 
 /* act(linear(first token)); the parameters are kept as those of `module`. */
@@ -69,7 +71,8 @@ static bool as_dense(rt_recogniser *r, rt_value value, rt_op op, rt_model_module
 /* How positions are counted tells BERT's pooler from the first map of RoBERTa's head; that is known
  * when the encoder below was seen. */
 static void name_dense(rt_recogniser *r, size_t since) {
-    rt_recognition below = {.arena = r->found->arena, .config = r->found->config};
+    rt_recognition below = rt_recognition_nothing(r->found->arena);
+    below.config = r->found->config;
     rt_recogniser look = {.graph = r->graph, .found = &below, .hidden = r->hidden};
     if (!rt_recognise_encoder(&look, r->hidden)) return;
     bool has_own_head =
@@ -108,12 +111,15 @@ bool rt_recognise_head(rt_recogniser *r, rt_value output) {
         r->found->config.label_count = rt_recogniser_size(r, type.dims[1]);
         r->found->config.is_regression = r->found->config.label_count == 1;
         r->found->config.pooling = pooling;
+        r->found->logits = output;
+        r->found->pooled = r->found->has_pooler ? pooled : RT_NO_VALUE;
         return true;
     }
     r->found->count = count;
     r->hidden = RT_NO_VALUE;
     if (as_dense(r, output, RT_OP_tanh, RT_MODULE_pooler, &r->hidden)) {
         r->found->has_pooler = true;
+        r->found->pooled = output;
         return true;
     }
     r->found->count = count;

@@ -10,7 +10,13 @@ typedef struct rt_recogniser {
     const rt_graph *graph;
     rt_recognition *found;
     rt_value hidden; /* the encoder's last state, once it is known */
+    bool has_mask_been_set;
 } rt_recogniser;
+
+/* Nothing found yet. */
+rt_recognition rt_recognition_nothing(rt_arena *arena);
+/* Notes which input tells real tokens, RT_NO_VALUE for none; everything must use the same. */
+bool rt_recogniser_set_mask(rt_recogniser *r, rt_value mask);
 
 /* Sets the reason, once; returns false. */
 bool rt_recogniser_fail(rt_recogniser *r, const char *format, ...) RT_PRINTF(2, 3);

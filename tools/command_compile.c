@@ -7,21 +7,20 @@
 
 #include "compiler/retort_compiler.h"
 #include "compiler/training_program.h"
-#include "ir/print.h"
 #include "runtime/base/cpu.h"
 #include "tools/arguments.h"
 #include "tools/commands.h"
+#include "tools/dumps.h"
 #include "tools/tell.h"
 
-enum { MAX_OVERRIDES = 256, MAX_DUMPS = 32 };
+enum { MAX_OVERRIDES = 256 };
 
 typedef struct request {
     const char *spec, *output;
     const char *overrides[MAX_OVERRIDES];
     size_t override_count;
-    const char *dumps[MAX_DUMPS];
-    size_t dump_count;
-    bool dumps_schedule, is_self_contained, is_quiet;
+    dumps dumps;
+    bool is_self_contained, is_quiet;
     rt_arena arena;
     rt_diagnostics diagnostics;
 } request;
@@ -36,26 +35,8 @@ static const char usage[] =
     "  -o PROGRAM           the executable to write\n"
     "  --self-contained     put the initial weights and the teacher's into the executable; else "
     "it\n"
-    "                       reads them from where they lie now, or from its --weights\n"
-    "  --dump-after PASS    print the graphs after a pass (`retort passes` lists them), or the\n"
-    "                       schedule after `schedule`\n"
+    "                       reads them from where they lie now, or from its --weights\n" DUMPS_HELP
     "  --quiet              print nothing where all is well\n";
-
-static void dump(void *user, const rt_module *module, const char *pass) {
-    request *r = user;
-    const char *text = rt_print_module(module, &r->arena);
-    printf("; after %s\n%s", pass, text ? text : "; out of memory\n");
-}
-
-static bool take_dump(arguments *a, request *r) {
-    const char *pass;
-    if (!arguments_text(a, "--dump-after", &pass)) return false;
-    if (a->exit_code < 0 && strcmp(pass, "schedule") == 0)
-        r->dumps_schedule = true;
-    else if (a->exit_code < 0 && r->dump_count < MAX_DUMPS)
-        r->dumps[r->dump_count++] = pass;
-    return true;
-}
 
 static bool take_override(arguments *a, request *r) {
     const char *argument = a->argv[a->index];
@@ -71,7 +52,8 @@ static int read_arguments(request *r, int argc, char **argv) {
     while (arguments_next(&a)) {
         if (arguments_text(&a, "-o", &r->output) || arguments_text(&a, "--output", &r->output) ||
             arguments_flag(&a, "--self-contained", &r->is_self_contained) ||
-            arguments_flag(&a, "--quiet", &r->is_quiet) || take_dump(&a, r) || take_override(&a, r))
+            arguments_flag(&a, "--quiet", &r->is_quiet) || dumps_option(&a, &r->dumps) ||
+            take_override(&a, r))
             continue;
         arguments_operand(&a, &r->spec, 1, &count);
     }
@@ -91,10 +73,9 @@ static rt_module *make_module(request *r, const char **settings) {
     rt_spec_options spec_options = {.overrides = r->overrides, .override_count = r->override_count};
     rt_program_options options = {.settings = settings,
                                   .arena = &r->arena,
-                                  .dump_after = r->dumps,
-                                  .dump_count = r->dump_count,
-                                  .dump = dump,
-                                  .dump_user = r};
+                                  .dump_after = r->dumps.passes,
+                                  .dump_count = r->dumps.count,
+                                  .dump = dumps_print};
     rt_spec *spec = rt_spec_read(r->spec, &spec_options, &r->diagnostics);
     rt_module *module = spec ? rt_training_program(spec, &options, &r->diagnostics) : NULL;
     rt_spec_destroy(spec);
@@ -119,7 +100,7 @@ static rt_status compile(request *r, rt_module *module, const char *settings, do
     const char *slash = strrchr(r->output, '/');
     options.name = slash ? slash + 1 : r->output;
     rt_status status = retort_compile(module, &options, &compilation, error);
-    if (status == RT_OK && r->dumps_schedule)
+    if (status == RT_OK && r->dumps.has_schedule)
         fputs(retort_compilation_text(compilation, RETORT_TEXT_SCHEDULE), stdout);
     if (status == RT_OK) status = retort_compilation_link(compilation, r->output, NULL, 0, error);
     if (status == RT_OK) report(r, compilation, now() - start);

@@ -10,6 +10,8 @@
 #include "compiler/training_program.h"
 #include "ir/parse.h"
 #include "models/build.h"
+#include "runtime/base/check.h"
+#include "runtime/base/file.h"
 #include "runtime/base/safetensors.h"
 #include "tools/read_text.h"
 #include "tools/tell.h"
@@ -19,8 +21,7 @@ bool has_path_ending(const char *path, const char *ending) {
     return length > size && strcmp(path + length - size, ending) == 0;
 }
 
-bool model_kind_of(const char *path, model_kind *kind) {
-    bool is_known = true;
+static rt_status find_kind(const char *path, model_kind *kind, rt_error *error) {
     if (has_path_ending(path, ".onnx"))
         *kind = MODEL_ONNX;
     else if (has_path_ending(path, ".rtir"))
@@ -30,15 +31,13 @@ bool model_kind_of(const char *path, model_kind *kind) {
     else if (has_path_ending(path, ".safetensors") || rt_folder_exists(path))
         *kind = MODEL_SAVED;
     else
-        is_known = false;
-    if (!is_known)
-        fprintf(stderr,
-                rt_file_exists(path)
-                    ? "%s: error: is no model: one is a file .onnx, .safetensors, .rtir or .yaml, "
-                      "or a folder with config.json and model.safetensors\n"
-                    : "%s: error: No such file or directory\n",
-                path);
-    return is_known;
+        return rt_file_exists(path)
+                   ? rt_fail(error, RT_UNSUPPORTED,
+                             "%s: is no model: one is a file .onnx, .safetensors, .rtir or .yaml, "
+                             "or a folder with config.json and model.safetensors",
+                             path)
+                   : rt_fail(error, RT_NOT_FOUND, "%s: No such file or directory", path);
+    return RT_OK;
 }
 
 /* ---- Hugging Face folders */
@@ -60,10 +59,14 @@ static bool has_pooler_weights(model_file *m) {
     return is_found;
 }
 
-/* The packed graph of the configuration: logits, or the states and the pooled vector. */
-static rt_status build_family(model_file *m, bool has_pooler) {
+/* What the configuration is for: logits, or the states and the pooled vector. */
+static unsigned family_outputs(const rt_model_config *config, bool has_pooler) {
     unsigned states = RT_OUTPUT_LAST_HIDDEN_STATE | (has_pooler ? RT_OUTPUT_POOLER : 0);
-    unsigned outputs = m->config.label_count ? RT_OUTPUT_LOGITS : states;
+    return config->label_count ? RT_OUTPUT_LOGITS : states;
+}
+
+/* The packed graph of the configuration. */
+static rt_status build_family(model_file *m, unsigned outputs) {
     rt_build_options build = {
         .graph_name = "forward", .parameter_prefix = "", .outputs = outputs, .is_trainable = true};
     m->parts = rt_model_parts_of_outputs(outputs);
@@ -72,12 +75,29 @@ static rt_status build_family(model_file *m, bool has_pooler) {
     return m->graph ? RT_OK : RT_INVALID_DATA;
 }
 
+static void add_output(model_file *m, const char *name, const char *family_name, rt_dtype dtype) {
+    model_arrays *arrays = &m->arrays;
+    arrays->outputs[arrays->output_count++] = (struct model_output){name, family_name, dtype};
+}
+
+/* As the library that wrote the folder has them. */
+static void name_arrays(model_file *m) {
+    m->arrays.inputs[PADDED_IDS] = "input_ids";
+    m->arrays.inputs[PADDED_MASK] = "attention_mask";
+    if (m->config.token_types) m->arrays.inputs[PADDED_TYPES] = "token_type_ids";
+    for (size_t i = 0; i < rt_graph_output_count(m->graph); ++i) {
+        const char *name = rt_graph_output(m->graph, i)->name;
+        add_output(m, name, name, RT_F32);
+    }
+}
+
 static rt_status open_saved(model_file *m, rt_error *error) {
     RT_TRY(rt_saved_model_find(m->path, &m->arena, &m->files, error));
     RT_TRY(rt_model_config_read(m->files.config, &m->arena, &m->config, error));
     rt_location location = {.file = m->files.config};
     RT_TRY(rt_model_config_check(&m->config, location, &m->diagnostics));
-    RT_TRY(build_family(m, has_pooler_weights(m)));
+    RT_TRY(build_family(m, family_outputs(&m->config, has_pooler_weights(m))));
+    name_arrays(m);
     rt_load_options load = {.parameter_prefix = "",
                             .parts = m->parts,
                             .needs_head = m->config.label_count > 0,
@@ -94,24 +114,86 @@ static const char *find_beside(model_file *m, const char *name) {
     return path && rt_file_exists(path) ? path : NULL;
 }
 
+/* What the family calls an output of the imported graph; NULL where it has none such. */
+static const char *family_output(const rt_recognition *found, rt_value value, unsigned *outputs) {
+    const struct {
+        rt_value value;
+        rt_model_output bit;
+        const char *name;
+    } known[] = {
+        {found->logits, RT_OUTPUT_LOGITS, "logits"},
+        {found->hidden, RT_OUTPUT_LAST_HIDDEN_STATE, "last_hidden_state"},
+        {found->pooled, RT_OUTPUT_POOLER, "pooler_output"},
+    };
+    for (size_t i = 0; i < RT_COUNT_OF(known); ++i) {
+        if (!rt_value_is(known[i].value) || !rt_value_equal(known[i].value, value)) continue;
+        *outputs |= known[i].bit;
+        return known[i].name;
+    }
+    return NULL;
+}
+
+/* Name of a graph's input, in the model's arena; NULL where there is none. */
+static const char *input_name(model_file *m, const rt_graph *graph, rt_value input) {
+    if (!rt_value_is(input)) return NULL;
+    rt_node node = rt_graph_definition(graph, input);
+    const char *name = rt_graph_attr(graph, node, RT_ATTR_input_name).text;
+    return rt_arena_copy_string(&m->arena, name);
+}
+
+/* Arrays of the file by their part in the family; which of the family's outputs they need. False,
+ * with the mismatch, where the file gives something else too. */
+static bool match_arrays(model_file *m, const rt_imported_model *imported, unsigned *outputs) {
+    const rt_recognition *found = &imported->found;
+    const rt_graph *graph = imported->graph;
+    m->arrays.inputs[PADDED_IDS] = input_name(m, graph, found->ids);
+    m->arrays.inputs[PADDED_MASK] = input_name(m, graph, found->mask);
+    m->arrays.inputs[PADDED_TYPES] = input_name(m, graph, found->types);
+    if (rt_value_is(found->mask) && rt_value_equal(found->mask, found->ids))
+        m->mismatch = "its mask is made of the token ids";
+    for (size_t i = 0; i < rt_graph_output_count(graph) && !m->mismatch; ++i) {
+        const rt_output *output = rt_graph_output(graph, i);
+        const char *name = rt_arena_copy_string(&m->arena, output->name);
+        const char *family_name = family_output(found, output->value, outputs);
+        if (family_name && m->arrays.output_count < MODEL_MOST_OUTPUTS)
+            add_output(m, name, family_name, rt_graph_type(graph, output->value).dtype);
+        else
+            m->mismatch =
+                rt_arena_format(&m->arena, "its output '%s' is none of the family's", output->name);
+    }
+    return !m->mismatch;
+}
+
 /* What is of no family stays the graph it is, under the names of the file. */
-static rt_status open_onnx(model_file *m, rt_error *error) {
+static rt_status take_imported(model_file *m, rt_imported_model *imported, bool is_to_run) {
+    const rt_recognition *found = &imported->found;
+    unsigned outputs = family_outputs(&found->config, found->has_pooler);
+    m->mismatch = imported->is_recognised ? NULL : found->reason;
+    if (!m->mismatch && is_to_run) outputs = 0;
+    if (m->mismatch || (is_to_run && !match_arrays(m, imported, &outputs))) {
+        rt_module_destroy(m->module);
+        m->module = imported->module;
+        m->graph = imported->graph;
+        imported->module = NULL;
+        return RT_OK;
+    }
+    m->config = found->config;
+    RT_TRY(rt_recognition_adopt(m->module, found, &m->config, "", true));
+    return build_family(m, outputs);
+}
+
+static rt_status open_onnx(model_file *m, const model_file_options *options, rt_error *error) {
     rt_imported_model imported;
+    rt_onnx_import_options onnx = {.known_inputs = options->known,
+                                   .known_input_count = options->known_count};
     m->files.vocabulary = find_beside(m, "vocab.txt");
     m->files.tokenizer_config = find_beside(m, "tokenizer_config.json");
     m->labels = find_beside(m, "labels.txt");
-    rt_status status = rt_import_model(m->path, &m->arena, &m->diagnostics, &imported, error);
-    if (status == RT_OK && imported.is_recognised) {
-        m->config = imported.found.config;
-        status = rt_recognition_adopt(m->module, &imported.found, &m->config, "", true);
-        if (status == RT_OK) status = build_family(m, imported.found.has_pooler);
-    } else if (status == RT_OK) {
-        rt_module_destroy(m->module);
-        m->mismatch = imported.found.reason;
-        m->module = imported.module;
-        m->graph = imported.graph;
-        imported.module = NULL;
-    }
+    rt_status status =
+        rt_import_model(m->path, &onnx, &m->arena, &m->diagnostics, &imported, error);
+    m->onnx_inputs = imported.inputs;
+    m->onnx_input_count = imported.input_count;
+    if (status == RT_OK) status = take_imported(m, &imported, options->is_to_run);
     rt_imported_model_close(&imported);
     return status;
 }
@@ -148,29 +230,42 @@ static rt_status open_spec(model_file *m, const rt_spec_options *changes) {
 
 /* ---- all */
 
+rt_status model_file_read(const char *path, const model_file_options *options, model_file *m,
+                          rt_error *error) {
+    rt_error why = {""};
+    rt_status status = RT_INTERNAL;
+    *m = (model_file){.path = path};
+    RT_TRY(find_kind(path, &m->kind, error));
+    m->module = rt_module_create(&m->diagnostics);
+    if (!m->module) return rt_fail(error, RT_OUT_OF_MEMORY, "%s: out of memory", path);
+    switch (m->kind) {
+    case MODEL_ONNX: status = open_onnx(m, options, &why); break;
+    case MODEL_SAVED: status = open_saved(m, &why); break;
+    case MODEL_TEXT: status = open_text(m, &why); break;
+    case MODEL_SPEC: status = open_spec(m, &options->spec); break;
+    }
+    if (status == RT_OK) return RT_OK;
+    return *why.text ? rt_fail(error, status, "%s", why.text)
+                     : rt_fail(error, status, "%s: %s", path, rt_status_text(status));
+}
+
+void model_file_tell(const model_file *m, rt_status status, const rt_error *error) {
+    tell_diagnostics(&m->diagnostics);
+    if (status != RT_OK && !rt_diagnostics_failed(&m->diagnostics)) tell_error(error);
+}
+
 bool model_file_open_with(const char *path, const char *const *overrides, size_t override_count,
                           model_file *m) {
-    rt_spec_options changes = {.overrides = overrides, .override_count = override_count};
     rt_error error = {""};
-    *m = (model_file){.path = path};
-    if (!model_kind_of(path, &m->kind)) return false;
+    const model_file_options options = {
+        .spec = {.overrides = overrides, .override_count = override_count}};
+    rt_status status = model_file_read(path, &options, m, &error);
     if (override_count && m->kind != MODEL_SPEC)
         fprintf(stderr, "%s: warning: '%s' changes nothing: only a spec has keys\n", path,
                 overrides[0]);
-    m->module = rt_module_create(&m->diagnostics);
-    rt_status status = m->module ? RT_OK : rt_fail(&error, RT_OUT_OF_MEMORY, "out of memory");
-    if (status == RT_OK && m->kind == MODEL_ONNX) status = open_onnx(m, &error);
-    if (status == RT_OK && m->kind == MODEL_SAVED) status = open_saved(m, &error);
-    if (status == RT_OK && m->kind == MODEL_TEXT) status = open_text(m, &error);
-    if (status == RT_OK && m->kind == MODEL_SPEC) status = open_spec(m, &changes);
-    tell_diagnostics(&m->diagnostics);
-    if (status == RT_OK) return true;
-    if (!rt_diagnostics_failed(&m->diagnostics)) {
-        if (!*error.text) rt_fail(&error, status, "%s: %s", path, rt_status_text(status));
-        tell_error(&error);
-    }
-    model_file_close(m);
-    return false;
+    model_file_tell(m, status, &error);
+    if (status != RT_OK) model_file_close(m);
+    return status == RT_OK;
 }
 
 bool model_file_open(const char *path, model_file *m) {

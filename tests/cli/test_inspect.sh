@@ -59,7 +59,7 @@ begin "what is no model"
 run 1 retort inspect absent.onnx
 told "absent.onnx: error: "
 run 1 retort inspect absent
-told "absent: error: No such file or directory"
+told "error: absent: No such file or directory"
 echo text >note.txt
 run 1 retort inspect note.txt
 told "note.txt: error: is no model"

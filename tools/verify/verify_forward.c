@@ -13,8 +13,8 @@
 #include "passes/pass_manager.h"
 #include "runtime/program.h"
 #include "runtime/train/batch_inputs.h"
+#include "tools/padded_rows.h"
 #include "tools/session.h"
-#include "tools/verify/padded_rows.h"
 #include "tools/verify/verify.h"
 
 typedef struct forward_case {

@@ -7,16 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compiler/frontend/onnx_import.h"
-#include "compiler/frontend/onnx_reader.h"
-#include "passes/pass_manager.h"
 #include "runtime/base/file.h"
-#include "tools/graph_run.h"
+#include "tools/forward.h"
 #include "tools/tensor_file.h"
 #include "tools/verify/tolerance.h"
 #include "tools/verify/verify.h"
 
-enum { MAX_TENSORS = 64, MAX_KNOWN_ELEMENTS = 64 };
+enum { MAX_TENSORS = 64 };
 
 /* The stored tensors of one data set. */
 typedef struct data_set {
@@ -28,11 +25,12 @@ typedef struct onnx_case {
     const char *folder;
     rt_error *error;
     rt_arena arena;
-    rt_onnx_source source;
+    const char *path;
     tolerance tolerance;
     const verify_options *options;
-    session *session;
-    bool is_per_set; /* compiled with known inputs */
+    model_file model;
+    forward forward;
+    bool is_compiled, is_per_set; /* with known inputs */
     comparison *found;
 } onnx_case;
 
@@ -50,83 +48,52 @@ static rt_status read_tensors(onnx_case *c, int set, const char *kind, rt_tensor
     return RT_OK;
 }
 
-/* ---- compiling */
-
-static bool is_initialiser(const rt_onnx_graph *graph, const char *name) {
-    for (size_t i = 0; i < graph->initializer_count; ++i)
-        if (strcmp(graph->initializers[i].name, name) == 0) return true;
-    return false;
-}
-
-/* Name of the n-th graph input without an initialiser; NULL where there are fewer. */
-static const char *input_name(const onnx_case *c, size_t n) {
-    const rt_onnx_graph *graph = &c->source.model->graph;
-    for (size_t i = 0; i < graph->input_count; ++i)
-        if (!is_initialiser(graph, graph->inputs[i].name) && n-- == 0) return graph->inputs[i].name;
-    return NULL;
-}
-
-/* Small integer inputs of the set: shapes, axes, sizes. */
-static size_t known_inputs(const onnx_case *c, const data_set *set, rt_onnx_known_input *known) {
-    size_t count = 0;
-    for (size_t i = 0; i < set->input_count; ++i) {
-        const rt_tensor *tensor = &set->inputs[i];
-        const char *name = input_name(c, i);
-        if (name && rt_dtype_is_integer(tensor->dtype) && tensor->rank <= 1 &&
-            tensor->count <= MAX_KNOWN_ELEMENTS)
-            known[count++] = (rt_onnx_known_input){name, tensor};
-    }
-    return count;
-}
-
-static rt_status run_passes(rt_module *module, rt_diagnostics *diagnostics) {
-    rt_pass_manager *manager = rt_pass_manager_create(diagnostics);
-    if (!manager) return RT_OUT_OF_MEMORY;
-    rt_status status = rt_pass_manager_add_pipeline(manager, "inference");
-    if (status == RT_OK) status = rt_pass_manager_run(manager, module);
-    rt_pass_manager_destroy(manager);
-    return status;
-}
-
-static rt_status compile(onnx_case *c, const rt_onnx_import_options *options) {
-    rt_diagnostics diagnostics = {0};
-    char *path = rt_arena_format(&c->arena, "%s/model.onnx", c->folder);
-    rt_module *module = rt_module_create(&diagnostics);
-    rt_status status = module && path ? RT_OK : RT_OUT_OF_MEMORY;
-    if (status == RT_OK && !rt_onnx_import(c->source.model, path, options, module))
-        status = RT_UNSUPPORTED;
-    if (status == RT_OK) status = run_passes(module, &diagnostics);
-    if (status == RT_OK) status = session_open(module, c->options->threads, &c->session, c->error);
-    if (status != RT_OK && rt_diagnostics_failed(&diagnostics))
-        status = verify_diagnosed(&diagnostics, status, c->error);
-    rt_module_destroy(module);
-    rt_diagnostics_deinit(&diagnostics);
-    return status;
-}
-
-static rt_status compile_for(onnx_case *c, const data_set *set) {
-    rt_onnx_known_input known[MAX_TENSORS];
-    rt_onnx_import_options options = {0};
-    session_close(c->session);
-    c->session = NULL;
-    if (!c->is_per_set && compile(c, &options) == RT_OK) return RT_OK;
-    options.known_inputs = known;
-    options.known_input_count = known_inputs(c, set, known);
-    c->is_per_set = true;
-    return compile(c, &options);
-}
-
-/* ---- running */
-
-/* The set's inputs under the graph's names: NULL where there is no memory. */
+/* The set's inputs under the graph's names: NULL where there is no memory. The names are kept apart
+ * from the model, which may be read again. */
 static named_tensor *name_inputs(onnx_case *c, const data_set *set, size_t *count) {
     named_tensor *inputs = RT_NEW_ARRAY(&c->arena, named_tensor, MAX_TENSORS);
     *count = 0;
-    for (size_t i = 0; inputs && i < set->input_count; ++i) {
-        const char *name = input_name(c, i);
-        if (name) inputs[(*count)++] = (named_tensor){name, set->inputs[i]};
+    for (size_t i = 0; inputs && i < set->input_count && i < c->model.onnx_input_count; ++i) {
+        const char *name = rt_arena_copy_string(&c->arena, c->model.onnx_inputs[i]);
+        if (!name) return NULL;
+        inputs[(*count)++] = (named_tensor){name, set->inputs[i]};
     }
     return inputs;
+}
+
+/* ---- compiling */
+
+static void close_model(onnx_case *c) {
+    forward_close(&c->forward);
+    model_file_close(&c->model);
+    c->is_compiled = false;
+}
+
+static rt_status compile(onnx_case *c, const rt_onnx_known_input *known, size_t known_count) {
+    model_file_options reading = {.is_to_run = true, .known = known, .known_count = known_count};
+    forward_options options = {.threads = c->options->threads};
+    close_model(c);
+    *c->error = (rt_error){""};
+    rt_status status = model_file_read(c->path, &reading, &c->model, c->error);
+    if (status == RT_OK) status = forward_open(&c->model, &c->forward, c->error);
+    if (status == RT_OK) status = forward_compile(&c->forward, &options, c->error);
+    c->is_compiled = status == RT_OK;
+    if (status != RT_OK && rt_diagnostics_failed(&c->model.diagnostics))
+        status = verify_diagnosed(&c->model.diagnostics, RT_UNSUPPORTED, c->error);
+    return status;
+}
+
+static rt_status compile_for(onnx_case *c, const data_set *set, named_tensor **inputs,
+                             size_t *count) {
+    rt_onnx_known_input items[MAX_TENSORS];
+    rt_status status = c->is_per_set ? RT_OK : compile(c, NULL, 0);
+    *inputs = name_inputs(c, set, count);
+    if (!*inputs) return RT_OUT_OF_MEMORY;
+    if (c->is_compiled && !c->is_per_set) return RT_OK;
+    size_t known_count = forward_known_inputs(*inputs, *count, items);
+    if (!known_count && !c->is_per_set) return status;
+    c->is_per_set = true;
+    return compile(c, items, known_count);
 }
 
 /* ---- comparing */
@@ -138,14 +105,6 @@ static bool is_hidden(const rt_tensor *mask, const rt_tensor *output, int64_t in
         if (mask->dims[i] != output->dims[i]) return false;
     int64_t at = index / (output->count / mask->count);
     return rt_element_as_double(mask->dtype, mask->data, (size_t)at) == 0;
-}
-
-static const rt_tensor *find_mask(const onnx_case *c, const data_set *set) {
-    for (size_t i = 0; c->tolerance.mask[0] && i < set->input_count; ++i) {
-        const char *name = input_name(c, i);
-        if (name && strcmp(name, c->tolerance.mask) == 0) return &set->inputs[i];
-    }
-    return NULL;
 }
 
 static rt_status check_shape(onnx_case *c, const named_tensor *got, const rt_tensor *want) {
@@ -174,17 +133,36 @@ static void compare_values(onnx_case *c, const void *got, const rt_tensor *want,
     }
 }
 
-static rt_status compare_outputs(onnx_case *c, const data_set *set, int entry,
-                                 const int64_t *symbols) {
-    const rt_tensor *mask = find_mask(c, set);
-    named_tensor got;
-    for (size_t n = 0; n < set->output_count; ++n) {
-        if (graph_run_output(c->session, entry, n, symbols, &got) != RT_OK)
-            return rt_fail(c->error, RT_INVALID_DATA, "the graph has %zu outputs, %zu are stored",
-                           n, set->output_count);
-        RT_TRY(check_shape(c, &got, &set->outputs[n]));
+/* Positions that are not compared: zeros of the input that tolerance.json names, by the input's
+ * name or its file's, else of a packed model's mask. NULL where all are compared. */
+static rt_status find_mask(const onnx_case *c, const named_tensor *inputs, size_t count,
+                           const rt_tensor **mask) {
+    const char *name = c->tolerance.mask;
+    const forward *f = &c->forward;
+    char file[32];
+    *mask = NULL;
+    for (size_t i = 0; i < f->input_count && !*name; ++i)
+        if (f->inputs[i].part == PADDED_MASK) name = f->inputs[i].name;
+    if (!*name) return RT_OK;
+    for (size_t i = 0; i < count; ++i) {
+        snprintf(file, sizeof file, "input_%zu.pb", i);
+        if (strcmp(name, inputs[i].name) == 0 || strcmp(name, file) == 0) *mask = &inputs[i].tensor;
+    }
+    return *mask ? RT_OK
+                 : rt_fail(c->error, RT_NOT_FOUND, "the mask '%s' is no input of the graph", name);
+}
+
+static rt_status compare_outputs(onnx_case *c, const data_set *set, const rt_tensor *mask) {
+    const forward *f = &c->forward;
+    if (set->output_count > f->output_count)
+        return rt_fail(c->error, RT_INVALID_DATA, "the graph has %zu outputs, %zu are stored",
+                       f->output_count, set->output_count);
+    for (size_t i = 0; i < set->output_count; ++i) {
+        RT_TRY(check_shape(c, &f->results[i], &set->outputs[i]));
         if (c->tolerance.compares_values)
-            compare_values(c, got.tensor.data, &set->outputs[n], mask, got.name);
+            compare_values(c, f->results[i].tensor.data, &set->outputs[i],
+                           f->is_packed && !f->outputs[i].is_per_token ? NULL : mask,
+                           f->results[i].name);
         else
             c->found->count++;
     }
@@ -193,20 +171,20 @@ static rt_status compare_outputs(onnx_case *c, const data_set *set, int entry,
 
 static rt_status run_set(onnx_case *c, int number) {
     data_set set = {0};
-    int entry;
+    named_tensor *inputs;
     size_t count;
+    const rt_tensor *mask;
     RT_TRY(read_tensors(c, number, "input", set.inputs, &set.input_count));
     RT_TRY(read_tensors(c, number, "output", set.outputs, &set.output_count));
-    if (!c->session || c->is_per_set) RT_TRY(compile_for(c, &set));
-    RT_TRY(session_entry(c->session, "forward", &entry, c->error));
-    int64_t *symbols =
-        rt_arena_array(&c->arena, session_program(c->session)->symbol_count + 1, sizeof *symbols);
-    named_tensor *inputs = name_inputs(c, &set, &count);
-    if (!symbols || !inputs) return RT_OUT_OF_MEMORY;
-    RT_TRY(graph_run_bind(c->session, entry, inputs, count, symbols, c->error));
-    RT_TRY(graph_run_feed(c->session, entry, inputs, count, symbols, c->error));
-    RT_TRY(retort_instance_run(session_instance(c->session), entry, symbols, c->error));
-    return compare_outputs(c, &set, entry, symbols);
+    if (!c->is_compiled || c->is_per_set) {
+        RT_TRY(compile_for(c, &set, &inputs, &count));
+    } else {
+        inputs = name_inputs(c, &set, &count);
+        if (!inputs) return RT_OUT_OF_MEMORY;
+    }
+    RT_TRY(forward_run(&c->forward, inputs, count, c->error));
+    RT_TRY(find_mask(c, inputs, count, &mask));
+    return compare_outputs(c, &set, mask);
 }
 
 static bool has_set(onnx_case *c, int number) {
@@ -215,10 +193,9 @@ static bool has_set(onnx_case *c, int number) {
 }
 
 static rt_status run(onnx_case *c) {
-    char *path = rt_arena_format(&c->arena, "%s/model.onnx", c->folder);
-    if (!path) return RT_OUT_OF_MEMORY;
+    c->path = rt_arena_format(&c->arena, "%s/model.onnx", c->folder);
+    if (!c->path) return RT_OUT_OF_MEMORY;
     RT_TRY(tolerance_find(c->folder, c->options, &c->tolerance, c->error));
-    RT_TRY(rt_onnx_open(path, &c->source, c->error));
     for (int number = 0; has_set(c, number); ++number) RT_TRY(run_set(c, number));
     return RT_OK;
 }
@@ -229,7 +206,6 @@ void verify_onnx(const char *folder, const verify_options *options, verify_total
     onnx_case c = {.folder = folder, .error = &error, .options = options, .found = &found};
     rt_status status = run(&c);
     verify_report(totals, folder, "onnx", status, &error, &found);
-    session_close(c.session);
-    rt_onnx_close(&c.source);
+    close_model(&c);
     rt_arena_deinit(&c.arena);
 }

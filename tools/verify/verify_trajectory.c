@@ -9,8 +9,8 @@
 #include "compiler/training_program.h"
 #include "runtime/program.h"
 #include "runtime/train/batch_inputs.h"
+#include "tools/padded_rows.h"
 #include "tools/session.h"
-#include "tools/verify/padded_rows.h"
 #include "tools/verify/recipe.h"
 #include "tools/verify/verify.h"
 

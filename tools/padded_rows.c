@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/verify/padded_rows.h"
+#include "tools/padded_rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,8 +27,12 @@ rt_status padded_rows_read(const rt_safetensors *file, const char *prefix, padde
         return rt_fail(error, RT_INVALID_DATA,
                        "'%sinput_ids', mask and types are not I32 of one shape [rows, width]",
                        prefix);
-    *padded = (padded_rows){(int32_t)ids->dims[0], (int32_t)ids->dims[1], ids->data, mask->data,
-                            types ? types->data : NULL};
+    *padded = (padded_rows){(int32_t)ids->dims[0],
+                            (int32_t)ids->dims[1],
+                            ids->data,
+                            mask->data,
+                            types ? types->data : NULL,
+                            NULL};
     return RT_OK;
 }
 
@@ -54,23 +58,26 @@ rt_status padded_rows_pack(const padded_rows *padded, rt_batch *batch, rt_error 
                               (size_t)longest_row(padded)};
     rt_status status = rt_batch_create(limits, batch);
     if (status != RT_OK) return rt_fail(error, status, "a batch: %s", rt_status_text(status));
-    int32_t token = 0;
+    int32_t token = 0, row = 0;
     for (int32_t r = 0; r < padded->rows; ++r) {
-        batch->row_offsets[r] = token;
-        batch->example_ids[r] = batch->row_indexes[r] = r;
+        int32_t first = token;
         for (int32_t i = 0; i < padded->width; ++i) {
             int32_t at = r * padded->width + i;
             if (!padded->mask[at]) continue;
             batch->input_ids[token] = padded->ids[at];
-            batch->position_ids[token] = token - batch->row_offsets[r];
+            batch->position_ids[token] = padded->positions ? padded->positions[at] : token - first;
             batch->token_type_ids[token] = padded->types ? padded->types[at] : 0;
             batch->key_mask[token] = 1;
             batch->token_examples[token] = r;
             ++token;
         }
+        if (token == first) continue;
+        batch->row_offsets[row] = first;
+        batch->example_ids[row] = batch->row_indexes[row] = r;
+        ++row;
     }
-    batch->row_offsets[padded->rows] = token;
-    batch->rows = padded->rows;
+    batch->row_offsets[row] = token;
+    batch->rows = row;
     batch->tokens = token;
     batch->longest = (int32_t)limits.longest;
     return RT_OK;
