@@ -137,6 +137,7 @@ static void put_loops(writing *w) {
 static void put_single_node(writing *w) {
     const rt_node_info *info = rt_graph_node(w->graph, w->group->lead);
     put_operator(w, w->group->lead);
+    if (w->group->accumulates) fputs(" added", w->out);
     for (uint32_t i = 0; i < info->operand_count; ++i) {
         fputc(' ', w->out);
         if (rt_value_is(info->operands[i]))

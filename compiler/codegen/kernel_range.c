@@ -105,6 +105,7 @@ void rt_emit_node_kernel(rt_kernel_code *code) {
                              .begin = code->begin,
                              .end = code->end,
                              .worker = code->worker,
+                             .accumulates = group->accumulates,
                              .size = size_for_kernel,
                              .owner = code};
     const rt_kernel_row *row = rt_kernel_find(rt_graph_node(graph, group->lead)->op);

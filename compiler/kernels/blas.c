@@ -36,7 +36,7 @@ void rt_emit_sgemm(rt_emitter *e, const rt_sgemm *p) {
         leading(e, p->a_stride),
         p->b,
         leading(e, p->b_stride),
-        rt_emit_real(e, e->f32, 0),
+        rt_emit_real(e, e->f32, p->adds),
         p->c,
         leading(e, p->c_stride)};
     LLVMBuildCall2(e->builder, type, function, arguments, PARAMETERS, "");

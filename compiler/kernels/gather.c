@@ -100,11 +100,13 @@ void emit_scatter_add(rt_kernel_build *build) {
     LLVMValueRef size = emit_extent(build, result, 0, 1);
     LLVMValueRef inner = emit_extent(build, result, 1, result.rank);
     LLVMValueRef width = sub(e, build->end, build->begin);
-    rt_loop row = rt_emit_loop_begin(e, zero, size, one, "row");
-    LLVMValueRef first = add(e, mul(e, row.index, inner), build->begin);
-    emit_zero_bytes(e, rt_emit_address(e, build->results[0], first, bytes),
-                    mul(e, width, rt_emit_i64(e, (int64_t)bytes)));
-    rt_emit_loop_end(e, &row);
+    if (!build->accumulates) {
+        rt_loop row = rt_emit_loop_begin(e, zero, size, one, "row");
+        LLVMValueRef first = add(e, mul(e, row.index, inner), build->begin);
+        emit_zero_bytes(e, rt_emit_address(e, build->results[0], first, bytes),
+                        mul(e, width, rt_emit_i64(e, (int64_t)bytes)));
+        rt_emit_loop_end(e, &row);
+    }
 
     LLVMValueRef count = emit_extent(build, indices, 0, indices.rank);
     rt_loop update = rt_emit_loop_begin(e, zero, count, one, "update");

@@ -84,6 +84,7 @@ rt_product matmul_product(const matmul *m, const matmul_part *p) {
     rt_emitter *e = build->e;
     size_t bytes = rt_dtype_bytes(m->c.dtype);
     LLVMValueRef one = rt_emit_i64(e, 1);
+    LLVMValueRef adds = rt_emit_int(e, e->i1, build->accumulates);
     LLVMValueRef a = m->transpose_a ? p->first_row : mul(e, p->first_row, m->a_stride);
     LLVMValueRef b = m->transpose_b ? mul(e, p->first_column, m->b_stride) : p->first_column;
     LLVMValueRef c = add(e, mul(e, p->matrix, m->rows), p->first_row);
@@ -101,7 +102,8 @@ rt_product matmul_product(const matmul *m, const matmul_part *p) {
                         .c_row = m->columns,
                         .rows = p->rows,
                         .columns = p->columns,
-                        .inner = m->inner};
+                        .inner = m->inner,
+                        .adds = adds};
 }
 
 /* ---- the range */
@@ -158,8 +160,9 @@ void matmul_emit_library(const matmul *m) {
                                          .rows = where(e, by_rows, count, m->rows),
                                          .first_column = where(e, by_rows, zero, low),
                                          .columns = where(e, by_rows, m->columns, count)});
-    rt_emit_sgemm(e, &(rt_sgemm){m->transpose_a, m->transpose_b, p.rows, p.columns, p.inner, p.a,
-                                 m->a_stride, p.b, m->b_stride, p.c, p.c_row});
+    rt_emit_sgemm(e,
+                  &(rt_sgemm){m->transpose_a, m->transpose_b, p.rows, p.columns, p.inner, p.a,
+                              m->a_stride, p.b, m->b_stride, p.c, p.c_row, m->build->accumulates});
     rt_emit_loop_end(e, &matrix);
 }
 

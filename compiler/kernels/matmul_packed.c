@@ -53,7 +53,8 @@ static void emit_blocks(const matmul *m, const matmul_part *part) {
     product.b_inner = rt_emit_i64(e, m->panel);
     product.b_column = NULL;
     product.inner = count;
-    product.adds = LLVMBuildICmp(e->builder, LLVMIntSGT, block.index, zero, "");
+    LLVMValueRef is_later = LLVMBuildICmp(e->builder, LLVMIntSGT, block.index, zero, "");
+    product.adds = LLVMBuildOr(e->builder, product.adds, is_later, "");
     rt_emit_product(e, &product);
     rt_emit_loop_end(e, &block);
 }

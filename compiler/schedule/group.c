@@ -47,6 +47,8 @@ typedef struct grouping {
     uint32_t *first_use;   /* by value: index + 1 into uses */
     unsigned *repeat_cost; /* by value: cost of the repeated nodes that read it */
     bool *is_output;       /* by value */
+    rt_value *sums;        /* by value: see rt_find_sums_in_place */
+    bool *is_summed;       /* by value: a sum that its term's kernel makes */
     uint32_t *position;    /* by node */
 } grouping;
 
@@ -386,6 +388,8 @@ static bool place_alone(grouping *s, rt_node node, rt_group_kind kind) {
     group->members[0] =
         (rt_member){.node = node, .op = info->op, .value = info->first_result, .scratch_row = -1};
     s->drafts[index].first = s->position[node.index];
+    group->accumulates = rt_value_is(s->sums[info->first_result.index]);
+    if (group->accumulates) group->members[0].value = s->sums[info->first_result.index];
     for (int i = 0; i < rt_op_result_count(info->op); ++i) {
         bool in_memory = true;
         rt_value value = rt_graph_result(s->graph, node, i);
@@ -423,6 +427,7 @@ static bool place_node(grouping *s, rt_node node) {
     const rt_node_info *info = rt_graph_node(s->graph, node);
     rt_lower_class lower = rt_op_lower_class(info->op);
     if (lower == RT_LOWER_SOURCE || lower == RT_LOWER_VIEW) return true;
+    if (s->is_summed[info->first_result.index]) return true;
     if (lower == RT_LOWER_KERNEL) return place_alone(s, node, RT_GROUP_KERNEL);
     if (lower == RT_LOWER_MOVE && info->op != RT_OP_broadcast)
         return place_alone(s, node, RT_GROUP_MOVE);
@@ -542,7 +547,8 @@ static bool list_operands(const rt_graph *graph, rt_group *group, rt_arena *aren
                                                   ? rt_storage_root(graph, info->operands[i])
                                                   : RT_NO_VALUE;
     for (int i = 0; i < rt_op_result_count(info->op); ++i)
-        group->outputs[group->output_count++] = rt_graph_result(graph, group->lead, i);
+        group->outputs[group->output_count++] =
+            group->accumulates ? group->members[0].value : rt_graph_result(graph, group->lead, i);
     return true;
 }
 
@@ -596,7 +602,11 @@ static bool prepare(grouping *s, size_t node_count, size_t limit) {
     s->repeat_cost = RT_NEW_ARRAY(s->arena, unsigned, values + 1);
     s->is_output = RT_NEW_ARRAY(s->arena, bool, values + 1);
     s->position = RT_NEW_ARRAY(s->arena, uint32_t, node_count + 1);
+    s->is_summed = RT_NEW_ARRAY(s->arena, bool, values + 1);
+    s->sums = rt_find_sums_in_place(s->graph, s->arena);
     if (rt_arena_failed(s->arena)) return false;
+    for (size_t v = 0; v < values; ++v)
+        if (rt_value_is(s->sums[v])) s->is_summed[s->sums[v].index] = true;
     for (size_t i = 0; i < rt_graph_output_count(s->graph); ++i)
         s->is_output[rt_storage_root(s->graph, rt_graph_output(s->graph, i)->value).index] = true;
     return true;

@@ -67,7 +67,9 @@ static void put_group(printing *p, size_t index) {
     fputs(" {", p->out);
     for (size_t i = 0; i < group->member_count; ++i)
         fprintf(p->out, "%s%s%s", i ? " " : "", rt_op_text(group->members[i].op),
-                group->members[i].scratch_row >= 0 ? "*" : "");
+                group->members[i].scratch_row >= 0 ? "*"
+                : group->accumulates               ? " added"
+                                                   : "");
     fputc('}', p->out);
     put_values(p, "reads", group->inputs, group->input_count);
     put_values(p, "writes", group->outputs, group->output_count);

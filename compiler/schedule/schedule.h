@@ -50,6 +50,7 @@ typedef struct rt_group {
     rt_space space;
     /* Column groups reduce [outer, reduced, columns] over the middle; rows = outer * reduced. */
     rt_dim outer, reduced;
+    bool accumulates; /* a kernel group: adds to what is in the memory of its output */
     rt_member *members; /* operands first; one for move and kernel groups */
     size_t member_count;
     rt_value *inputs; /* roots that it reads from memory, each once; RT_NO_VALUE: left out */

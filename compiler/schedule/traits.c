@@ -5,6 +5,7 @@ typedef struct op_traits {
     unsigned cost; /* 0: one addition */
     bool uses_index;
     int first_per_row; /* operands from here on are per row; 0: none */
+    bool can_accumulate;
 } op_traits;
 
 /* Costs are vector instructions of the emitted form; what is not listed is about one. */
@@ -25,6 +26,8 @@ static const op_traits traits[RT_OP_COUNT] = {
     [RT_OP_reciprocal] = {.cost = 6},
     [RT_OP_div] = {.cost = 6},
     [RT_OP_mod] = {.cost = 12},
+    [RT_OP_matmul] = {.can_accumulate = true},
+    [RT_OP_scatter_add] = {.can_accumulate = true},
 };
 
 unsigned rt_op_cost(rt_op op) {
@@ -37,6 +40,10 @@ bool rt_op_uses_index(rt_op op) {
 
 bool rt_op_operand_is_per_row(rt_op op, int index) {
     return traits[op].first_per_row && index >= traits[op].first_per_row;
+}
+
+bool rt_op_can_accumulate(rt_op op) {
+    return traits[op].can_accumulate;
 }
 
 bool rt_op_is_elementwise(rt_op op) {

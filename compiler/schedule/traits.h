@@ -15,6 +15,9 @@ bool rt_op_uses_index(rt_op op);
  * dimension) instead of being broadcast. */
 bool rt_op_operand_is_per_row(rt_op op, int index);
 
+/* The operator's kernel can add its result to what is in memory. */
+bool rt_op_can_accumulate(rt_op op);
+
 /* Fused: a node that a loop over elements can compute. */
 bool rt_op_is_elementwise(rt_op op);
 

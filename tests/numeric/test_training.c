@@ -13,10 +13,12 @@
 
 enum { SEED = 17, STEP = 5, UPDATES = 12 }; /* as numeric_model_run evaluates */
 
-static bool begin(numeric_model *m) {
+static bool begin(numeric_model *m, bool accumulates) {
     if (!numeric_model_begin(m, "transformer.rtir")) return false;
     rt_pass_manager *manager = rt_pass_manager_create(&m->diagnostics);
     bool is_done = rt_pass_manager_add_pipeline(manager, "training") == RT_OK &&
+                   (!accumulates || rt_pass_manager_set(manager, RT_PASS_differentiate,
+                                                        "accumulate", "true") == RT_OK) &&
                    rt_pass_manager_run(manager, m->module) == RT_OK;
     rt_pass_manager_destroy(manager);
     numeric_model_fill(m);
@@ -63,7 +65,7 @@ static void test_gradients(void) {
     numeric_model m;
     test_program p;
     double got = 0, want = 0;
-    CU_ASSERT_TRUE_FATAL(begin(&m) && compile(&p, &m));
+    CU_ASSERT_TRUE_FATAL(begin(&m, false) && compile(&p, &m));
     CU_ASSERT_TRUE_FATAL(run(&p, &m, "step", (const rt_array *const *)m.parameters, &got));
     CU_ASSERT_TRUE_FATAL(numeric_model_apply(&m, "step", "loss", &want));
     CU_ASSERT_DOUBLE_EQUAL(got, want, 1e-5 * fabs(want));
@@ -79,13 +81,36 @@ static void test_gradients(void) {
     numeric_model_end(&m);
 }
 
+/* Three batches into one sum of gradients: products and scattered updates add to what is there. */
+static void test_accumulation(void) {
+    numeric_model m;
+    test_program p;
+    double ignored = 0;
+    CU_ASSERT_TRUE_FATAL(begin(&m, true) && compile(&p, &m));
+    const char *schedule = retort_compilation_text(p.compilation, RETORT_TEXT_SCHEDULE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(schedule, "{matmul added}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(schedule, "{scatter_add added}"));
+    for (int batch = 0; batch < 3; ++batch) {
+        const rt_array *const *parameters = (const rt_array *const *)m.parameters;
+        CU_ASSERT_TRUE_FATAL(run(&p, &m, "step", batch ? NULL : parameters, &ignored));
+        CU_ASSERT_TRUE_FATAL(numeric_model_apply(&m, "step", "loss", &ignored));
+    }
+    for (uint32_t i = 0; i < rt_module_parameter_count(m.module); ++i) {
+        const rt_parameter_info *info = rt_module_parameter(m.module, (rt_parameter){i});
+        if (info->kind != RT_PARAMETER_GRADIENT) continue;
+        CU_ASSERT_TRUE(is_close(test_program_parameter(&p, i), m.parameters[i], 2e-5, info->name));
+    }
+    test_program_end(&p);
+    numeric_model_end(&m);
+}
+
 /* Steps and updates in turn: the losses follow the evaluator's. AdamW divides by the size of the
  * gradient, so what rounding did to a small one grows from update to update. */
 static void test_trajectory(void) {
     numeric_model m;
     test_program p;
     double got = 0, want = 0, first = 0, norm = 0;
-    CU_ASSERT_TRUE_FATAL(begin(&m) && compile(&p, &m));
+    CU_ASSERT_TRUE_FATAL(begin(&m, false) && compile(&p, &m));
     for (; m.update_count <= UPDATES; ++m.update_count) {
         bool is_first = m.update_count == 1;
         const rt_array *const *parameters = (const rt_array *const *)m.parameters;
@@ -130,7 +155,7 @@ static uint64_t bits_after_updates(test_program *p, numeric_model *m, uint32_t w
 static void test_threads_change_no_bit(void) {
     numeric_model m;
     test_program p;
-    CU_ASSERT_TRUE_FATAL(begin(&m) && compile(&p, &m));
+    CU_ASSERT_TRUE_FATAL(begin(&m, false) && compile(&p, &m));
     uint64_t alone = bits_after_updates(&p, &m, 1);
     CU_ASSERT_EQUAL(bits_after_updates(&p, &m, 1), alone);
     CU_ASSERT_EQUAL(bits_after_updates(&p, &m, 2), alone);
@@ -139,4 +164,5 @@ static void test_threads_change_no_bit(void) {
     numeric_model_end(&m);
 }
 
-TEST_MAIN("training", TEST(test_gradients), TEST(test_trajectory), TEST(test_threads_change_no_bit))
+TEST_MAIN("training", TEST(test_gradients), TEST(test_accumulation), TEST(test_trajectory),
+          TEST(test_threads_change_no_bit))

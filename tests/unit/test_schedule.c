@@ -277,7 +277,7 @@ static void test_readers_come_before_assignment(void) {
     end(&f);
 }
 
-/* A gradient is added to its sum as soon as it is there, not at the end where the text has it. */
+/* A product is used as soon as it is there, not at the end where the text has it. */
 static void test_order_keeps_little_alive(void) {
     fixture f;
     begin(&f, "parameter @a: f32[64,64]\n"
@@ -289,8 +289,8 @@ static void test_order_keeps_little_alive(void) {
               "    %y: f32[64,64] = input \"y\"\n"
               "    %m: f32[64,64] = matmul %x, %y\n"
               "    %n: f32[64,64] = matmul %y, %x\n"
-              "    %s: f32[64,64] = add %a, %m\n"
-              "    %t: f32[64,64] = add %b, %n\n"
+              "    %s: f32[64,64] = sub %a, %m\n"
+              "    %t: f32[64,64] = sub %b, %n\n"
               "    assign @a = %s\n"
               "    assign @b = %t\n"
               "}\n");
@@ -299,6 +299,41 @@ static void test_order_keeps_little_alive(void) {
     rt_error error;
     CU_ASSERT_EQUAL(rt_memory_plan_measure(&f.schedule, NULL, &f.arena, &plan, &error), RT_OK);
     CU_ASSERT_EQUAL(plan.total_bytes, 3 * 64 * 64 * 4); /* two inputs and one product */
+    end(&f);
+}
+
+/* Products and scattered updates are added where the sums are; not where the old sum is read, too.
+ */
+static void test_sums_in_place(void) {
+    fixture f;
+    begin(&f, "symbols T\n"
+              "parameter @a: f32[6,5]\n"
+              "parameter @b: f32[9,5]\n"
+              "parameter @c: f32[6,5]\n"
+              "graph @main {\n"
+              "    %a: f32[6,5] = parameter @a\n"
+              "    %b: f32[9,5] = parameter @b\n"
+              "    %c: f32[6,5] = parameter @c\n"
+              "    %x: f32[T,6] = input \"x\"\n"
+              "    %y: f32[T,5] = input \"y\"\n"
+              "    %i: i32[T] = input \"i\"\n"
+              "    %m: f32[6,5] = matmul %x, %y {transpose_a = true}\n"
+              "    %s: f32[6,5] = add %a, %m\n"
+              "    %n: f32[9,5] = scatter_add %i, %y {size = 9}\n"
+              "    %t: f32[9,5] = add %n, %b\n"
+              "    %z: f32[T,6] = exp %x\n"
+              "    %o: f32[6,5] = matmul %z, %y {transpose_a = true}\n"
+              "    %u: f32[6,5] = add %c, %o\n"
+              "    %e: f32[6,5] = exp %c\n"
+              "    assign @a = %s\n"
+              "    assign @b = %t\n"
+              "    assign @c = %u\n"
+              "    output \"e\" = %e\n"
+              "}\n");
+    size_t sums = 0;
+    for (size_t i = 0; i < f.schedule.group_count; ++i) sums += f.schedule.groups[i].accumulates;
+    CU_ASSERT_EQUAL(sums, 2);
+    CU_ASSERT_EQUAL(local_buffers(&f), 2); /* of %z and %o */
     end(&f);
 }
 
@@ -498,5 +533,5 @@ TEST_MAIN("schedule", TEST(test_layer_norm_is_one_group), TEST(test_row_values_j
           TEST(test_column_sums_share_a_pass), TEST(test_broadcasts),
           TEST(test_assignment_in_place), TEST(test_assignments_that_cross),
           TEST(test_readers_come_before_assignment), TEST(test_order_keeps_little_alive),
-          TEST(test_memory_in_place), TEST(test_random_schedules), TEST(test_unexpanded_is_refused),
-          TEST(test_equal_layers_share_kernels))
+          TEST(test_sums_in_place), TEST(test_memory_in_place), TEST(test_random_schedules),
+          TEST(test_unexpanded_is_refused), TEST(test_equal_layers_share_kernels))
