@@ -382,6 +382,15 @@ LLVMValueRef rt_emit_min(rt_emitter *e, LLVMValueRef a, LLVMValueRef b, bool is_
     return select_ordered(e, a, b, LLVMRealOLT, is_signed ? LLVMIntSLT : LLVMIntULT);
 }
 
+/* `best` of a and b by the ordered comparison, but NaN where either is. */
+static LLVMValueRef keep_nan(rt_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef best) {
+    if (!is_real_type(LLVMTypeOf(a))) return best;
+    LLVMValueRef a_is_nan = LLVMBuildFCmp(e->builder, LLVMRealUNO, a, a, "");
+    LLVMValueRef b_is_nan = LLVMBuildFCmp(e->builder, LLVMRealUNO, b, b, "");
+    best = LLVMBuildSelect(e->builder, b_is_nan, b, best, "");
+    return LLVMBuildSelect(e->builder, a_is_nan, a, best, "");
+}
+
 LLVMValueRef rt_emit_combine(rt_emitter *e, LLVMValueRef a, LLVMValueRef b,
                              rt_lane_reduction reduction) {
     bool is_real = is_real_type(LLVMTypeOf(a));
@@ -390,8 +399,8 @@ LLVMValueRef rt_emit_combine(rt_emitter *e, LLVMValueRef a, LLVMValueRef b,
         return is_real ? LLVMBuildFAdd(e->builder, a, b, "") : LLVMBuildAdd(e->builder, a, b, "");
     case RT_LANES_PROD:
         return is_real ? LLVMBuildFMul(e->builder, a, b, "") : LLVMBuildMul(e->builder, a, b, "");
-    case RT_LANES_MAX: return rt_emit_max(e, a, b, true);
-    case RT_LANES_MIN: return rt_emit_min(e, a, b, true);
+    case RT_LANES_MAX: return keep_nan(e, a, b, rt_emit_max(e, a, b, true));
+    case RT_LANES_MIN: return keep_nan(e, a, b, rt_emit_min(e, a, b, true));
     case RT_LANES_UMAX: return rt_emit_max(e, a, b, false);
     case RT_LANES_UMIN: return rt_emit_min(e, a, b, false);
     }

@@ -88,7 +88,7 @@ typedef enum rt_lane_reduction {
     RT_LANES_UMAX, /* of unsigned integers */
     RT_LANES_UMIN
 } rt_lane_reduction;
-/* A NaN in `a` loses against a number in `b`. */
+/* A NaN in either stays. */
 LLVMValueRef rt_emit_combine(rt_emitter *e, LLVMValueRef a, LLVMValueRef b,
                              rt_lane_reduction reduction);
 LLVMValueRef rt_emit_reduce_lanes(rt_emitter *e, LLVMValueRef vector, rt_lane_reduction reduction);

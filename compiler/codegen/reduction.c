@@ -5,14 +5,13 @@
 
 #include "runtime/base/check.h"
 
-static rt_lane_reduction kind_of(rt_op op, bool is_unsigned) {
-    switch (op) {
-    case RT_OP_reduce_max: return is_unsigned ? RT_LANES_UMAX : RT_LANES_MAX;
-    case RT_OP_reduce_min: return is_unsigned ? RT_LANES_UMIN : RT_LANES_MIN;
-    case RT_OP_reduce_prod: return RT_LANES_PROD;
-    default: return RT_LANES_SUM;
-    }
-}
+/* By operator: of signed numbers and floats, of unsigned ones. */
+static const rt_lane_reduction kinds[RT_OP_COUNT][2] = {
+    [RT_OP_reduce_sum] = {RT_LANES_SUM, RT_LANES_SUM},
+    [RT_OP_reduce_prod] = {RT_LANES_PROD, RT_LANES_PROD},
+    [RT_OP_reduce_max] = {RT_LANES_MAX, RT_LANES_UMAX},
+    [RT_OP_reduce_min] = {RT_LANES_MIN, RT_LANES_UMIN},
+};
 
 unsigned rt_find_reductions(const rt_loop_body *body, unsigned phase, rt_reduction *reductions) {
     unsigned count = 0;
@@ -22,7 +21,7 @@ unsigned rt_find_reductions(const rt_loop_body *body, unsigned phase, rt_reducti
         rt_dtype dtype = rt_graph_type(body->code->schedule->graph, member->value).dtype;
         bool is_unsigned = rt_dtype_is_integer(dtype) && !rt_dtype_is_signed(dtype);
         RT_ASSERT(count < RT_MAX_REDUCTIONS);
-        reductions[count++] = (rt_reduction){m, kind_of(member->op, is_unsigned), dtype};
+        reductions[count++] = (rt_reduction){m, kinds[member->op][is_unsigned], dtype};
     }
     return count;
 }

@@ -126,6 +126,28 @@ static void test_carried_and_reductions(void) {
     end(&f);
 }
 
+/* Largest and smallest of numbers with a NaN anywhere are NaN. */
+static void test_nan_stays(void) {
+    fixture f;
+    begin(&f);
+    rt_emitter *e = &f.e;
+    LLVMValueRef zero = rt_emit_i64(e, 0);
+    LLVMValueRef x = rt_emit_load(e, RT_F32, f.parameters[0], zero, 8, NULL);
+    LLVMValueRef most = rt_emit_reduce_lanes(e, x, RT_LANES_MAX);
+    LLVMValueRef least = rt_emit_reduce_lanes(e, x, RT_LANES_MIN);
+    rt_emit_store(e, RT_F32, most, f.parameters[1], zero, NULL);
+    rt_emit_store(e, RT_F32, least, f.parameters[1], rt_emit_i64(e, 1), NULL);
+    compiled function = finish(&f);
+    for (int at = 0; at <= 8; ++at) {
+        float from[9] = {3, -1, 4, 1, -5, 9, 2, 6, 0}, to[2];
+        from[at] = NAN;
+        function(from, to, 0);
+        CU_ASSERT_EQUAL(isnan(to[0]) != 0, at < 8);
+        CU_ASSERT_EQUAL(isnan(to[1]) != 0, at < 8);
+    }
+    end(&f);
+}
+
 static uint16_t bf16_of(float value) {
     uint32_t bits;
     memcpy(&bits, &value, 4);
@@ -204,4 +226,5 @@ static void test_targets(void) {
 }
 
 TEST_MAIN("emitter", TEST(test_loop_with_tail), TEST(test_carried_and_reductions),
-          TEST(test_narrow_floats), TEST(test_bool_and_branch), TEST(test_targets))
+          TEST(test_nan_stays), TEST(test_narrow_floats), TEST(test_bool_and_branch),
+          TEST(test_targets))
