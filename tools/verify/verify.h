@@ -4,6 +4,7 @@
  *   verify_onnx.c        model.onnx with test_data_set_*
  *   verify_trajectory.c  recipe.json with batches.safetensors: 20 optimiser steps
  *   verify_forward.c     recipe.json with inputs.safetensors: outputs and gradients
+ *   verify_forward_onnx.c its model.onnx, as a graph that is run
  * Every case takes the way that `retort compile` takes, and runs in memory. */
 #ifndef RETORT_TOOLS_VERIFY_VERIFY_H
 #define RETORT_TOOLS_VERIFY_VERIFY_H
@@ -31,6 +32,13 @@ void verify_report(verify_totals *totals, const char *folder, const char *what, 
 void verify_onnx(const char *folder, const verify_options *options, verify_totals *totals);
 void verify_trajectory(const char *folder, const verify_options *options, verify_totals *totals);
 void verify_forward(const char *folder, const verify_options *options, verify_totals *totals);
+
+/* The graph of a file as `retort run` runs it, on the cases "a." and "b." of `inputs`: outputs
+ * last_hidden_state and pooler_output against `outputs`, within `limit` of the largest value. */
+RT_MUST_CHECK rt_status verify_outputs_of_onnx(const char *path, const rt_safetensors *inputs,
+                                               const rt_safetensors *outputs, double limit,
+                                               const verify_options *options, comparison *found,
+                                               rt_error *error);
 
 /* Files of a case. The JSON is released by json_decref. */
 RT_MUST_CHECK rt_status verify_read_json(const char *folder, const char *name, json_t **root,

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/import_model.h"
 #include "ir/builder.h"
 #include "models/build.h"
 #include "models/huggingface.h"
 #include "passes/differentiate.h"
 #include "passes/pass_manager.h"
+#include "runtime/base/file.h"
 #include "runtime/program.h"
 #include "runtime/train/batch_inputs.h"
 #include "tools/padded_rows.h"
@@ -93,7 +95,21 @@ static rt_status add_loss(rt_graph *graph) {
     return rt_differentiate_loss(graph, &options);
 }
 
-static rt_status build_module(forward_case *c, rt_module *module, rt_diagnostics *diagnostics) {
+static rt_status run_passes(rt_module *module, rt_diagnostics *diagnostics) {
+    static const char *const passes[] = {"simplify", "prune", "expand"};
+    rt_pass_manager *manager = rt_pass_manager_create(diagnostics);
+    if (!manager) return RT_OUT_OF_MEMORY;
+    rt_status status = RT_OK;
+    for (size_t i = 0; status == RT_OK && i < sizeof passes / sizeof *passes; ++i)
+        status = rt_pass_manager_add(manager, passes[i]);
+    if (status == RT_OK) status = rt_pass_manager_run(manager, module);
+    rt_pass_manager_destroy(manager);
+    return status;
+}
+
+/* Parameters are those of `imported`, or else of the folder's weights. */
+static rt_status build_module(forward_case *c, const rt_recognition *imported, rt_module *module,
+                              rt_diagnostics *diagnostics) {
     const char *weights = rt_arena_format(&c->arena, "%s/initial.safetensors", c->folder);
     unsigned pooler = rt_safetensors_find(&c->outputs, "a.pooler_output") ? RT_OUTPUT_POOLER : 0;
     unsigned outputs = RT_OUTPUT_LAST_HIDDEN_STATE | RT_OUTPUT_HIDDEN_STATES | pooler |
@@ -101,19 +117,12 @@ static rt_status build_module(forward_case *c, rt_module *module, rt_diagnostics
     rt_build_options options = {
         .graph_name = "step", .parameter_prefix = "", .outputs = outputs, .is_trainable = true};
     rt_load_options load = {.parameter_prefix = "", .parts = rt_model_parts_of_outputs(outputs)};
+    if (imported) RT_TRY(rt_recognition_adopt(module, imported, &c->config, "", true));
     rt_graph *graph = rt_model_build(module, &c->config, &options);
-    if (!graph) return rt_module_status(module);
-    RT_TRY(rt_model_load_sources(module, &c->config, weights, &load, diagnostics));
+    if (!weights || !graph) return rt_module_status(module);
+    if (!imported) RT_TRY(rt_model_load_sources(module, &c->config, weights, &load, diagnostics));
     RT_TRY(add_loss(graph));
-    rt_pass_manager *manager = rt_pass_manager_create(diagnostics);
-    if (!manager) return RT_OUT_OF_MEMORY;
-    static const char *const passes[] = {"simplify", "prune", "expand"};
-    rt_status status = RT_OK;
-    for (size_t i = 0; status == RT_OK && i < sizeof passes / sizeof *passes; ++i)
-        status = rt_pass_manager_add(manager, passes[i]);
-    if (status == RT_OK) status = rt_pass_manager_run(manager, module);
-    rt_pass_manager_destroy(manager);
-    return status;
+    return run_passes(module, diagnostics);
 }
 
 /* ---- comparing */
@@ -267,13 +276,14 @@ static rt_status run_batch(forward_case *c, const session *s, int entry, char wh
     return status;
 }
 
-static rt_status verify_weights(forward_case *c, const verify_options *options, comparison *found) {
+/* Both batches by the program of c->config. */
+static rt_status run_config(forward_case *c, const rt_recognition *imported,
+                            const verify_options *options, comparison *found) {
     rt_diagnostics diagnostics = {0};
     session *s = NULL;
     int entry;
-    RT_TRY(load_config(c));
     rt_module *module = rt_module_create(&diagnostics);
-    rt_status status = module ? build_module(c, module, &diagnostics) : RT_OUT_OF_MEMORY;
+    rt_status status = module ? build_module(c, imported, module, &diagnostics) : RT_OUT_OF_MEMORY;
     if (status == RT_OK) status = session_open(module, options->threads, &s, c->error);
     if (status != RT_OK && rt_diagnostics_failed(&diagnostics))
         status = verify_diagnosed(&diagnostics, status, c->error);
@@ -286,12 +296,50 @@ static rt_status verify_weights(forward_case *c, const verify_options *options, 
     return status;
 }
 
+static rt_status verify_weights(forward_case *c, const verify_options *options, comparison *found) {
+    RT_TRY(load_config(c));
+    return run_config(c, NULL, options, found);
+}
+
+/* ---- from the ONNX file */
+
+/* An imported encoder of a family gives what its weights give, gradients under the checkpoint's
+ * names included. */
+static rt_status verify_imported(forward_case *c, const char *path, const verify_options *options,
+                                 comparison *found) {
+    rt_diagnostics diagnostics = {0};
+    rt_imported_model model;
+    rt_status status = rt_import_model(path, NULL, &c->arena, &diagnostics, &model, c->error);
+    if (status == RT_OK && model.is_recognised) {
+        c->config = model.found.config;
+        status = run_config(c, &model.found, options, found);
+    } else if (rt_diagnostics_failed(&diagnostics)) {
+        status = verify_diagnosed(&diagnostics, status, c->error);
+    }
+    rt_imported_model_close(&model);
+    rt_diagnostics_deinit(&diagnostics);
+    return status;
+}
+
+static void verify_graph(forward_case *c, const verify_options *options, verify_totals *totals) {
+    comparison found = {0};
+    const char *path = rt_arena_format(&c->arena, "%s/model.onnx", c->folder);
+    if (path && !rt_file_exists(path)) return;
+    rt_status status = path ? verify_outputs_of_onnx(path, &c->inputs, &c->outputs,
+                                                     c->outputs_limit, options, &found, c->error)
+                            : RT_OUT_OF_MEMORY;
+    if (status == RT_OK) status = verify_imported(c, path, options, &found);
+    verify_report(totals, c->folder, "onnx", status, c->error, &found);
+}
+
 void verify_forward(const char *folder, const verify_options *options, verify_totals *totals) {
     rt_error error = {{0}};
     forward_case c = {.folder = folder, .error = &error};
     comparison found = {0};
-    rt_status status = read_case(&c);
+    rt_status status = read_case(&c), read = status;
     if (status == RT_OK) status = verify_weights(&c, options, &found);
     verify_report(totals, folder, "weights", status, &error, &found);
+    error = (rt_error){{0}};
+    if (read == RT_OK) verify_graph(&c, options, totals);
     release_case(&c);
 }
