@@ -72,6 +72,9 @@ RT_MUST_CHECK rt_status rt_model_config_check(const rt_model_config *config, rt_
  * classifier, "num_labels" or "id2label" stands in it. */
 RT_MUST_CHECK rt_status rt_model_config_read(const char *path, rt_arena *arena,
                                              rt_model_config *config, rt_error *error);
+/* The same of text in memory; `where` stands for the file's name. */
+RT_MUST_CHECK rt_status rt_model_config_parse(const char *where, const char *text, rt_arena *arena,
+                                              rt_model_config *config, rt_error *error);
 
 /* Takes what section model of a spec says: onto `config`, which holds the shape of what the model
  * starts from (`has_start`), or nothing. Sets family, sizes, rates and pooling, not labels and

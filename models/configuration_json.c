@@ -191,11 +191,8 @@ static void read_config(rt_json_fields *json, rt_arena *arena, rt_model_config *
     refuse_variants(json);
 }
 
-rt_status rt_model_config_read(const char *path, rt_arena *arena, rt_model_config *config,
-                               rt_error *error) {
-    json_t *root;
-    if (error) error->text[0] = 0;
-    RT_TRY(rt_json_read(path, &root, error));
+static rt_status read_root(const char *path, json_t *root, rt_arena *arena, rt_model_config *config,
+                           rt_error *error) {
     *config = (rt_model_config){0};
     rt_json_fields json = {.object = root, .where = path, .error = error};
     read_config(&json, arena, config);
@@ -208,6 +205,22 @@ rt_status rt_model_config_read(const char *path, rt_arena *arena, rt_model_confi
                 diagnostics.count ? diagnostics.items[0].text : "the sizes do not fit");
     rt_diagnostics_deinit(&diagnostics);
     return status;
+}
+
+rt_status rt_model_config_read(const char *path, rt_arena *arena, rt_model_config *config,
+                               rt_error *error) {
+    json_t *root;
+    if (error) error->text[0] = 0;
+    RT_TRY(rt_json_read(path, &root, error));
+    return read_root(path, root, arena, config, error);
+}
+
+rt_status rt_model_config_parse(const char *where, const char *text, rt_arena *arena,
+                                rt_model_config *config, rt_error *error) {
+    json_t *root;
+    if (error) error->text[0] = 0;
+    RT_TRY(rt_json_parse(where, text, strlen(text), &root, error));
+    return read_root(where, root, arena, config, error);
 }
 
 /* ---- out */

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "compiler/frontend/onnx_export.h"
-#include "ir/print.h"
 #include "runtime/base/file.h"
 #include "runtime/text/labels.h"
 #include "tools/arguments.h"
 #include "tools/commands.h"
 #include "tools/graph_dot.h"
 #include "tools/model_file.h"
+#include "tools/model_text.h"
 #include "tools/tell.h"
 
 static const char usage[] =
@@ -115,7 +115,7 @@ static rt_status need_family(request *r, const char *form) {
     if (m->has_config) return RT_OK;
     return rt_fail(&r->error, RT_UNSUPPORTED,
                    "%s: only models of a known family are written as %s: %s", m->path, form,
-                   m->mismatch ? m->mismatch : "a graph in text form does not name its family");
+                   m->mismatch ? m->mismatch : "the text names none");
 }
 
 static rt_status write_onnx(request *r) {
@@ -148,7 +148,7 @@ static rt_status write_model(request *r) {
     RT_TRY(take_labels(r));
     RT_TRY(take_vocabulary(r));
     if (has_path_ending(out, ".onnx")) return write_onnx(r);
-    if (has_path_ending(out, ".rtir")) return write_text(r, rt_print_module(m->module, &m->arena));
+    if (has_path_ending(out, ".rtir")) return write_text(r, model_text(m));
     if (has_path_ending(out, ".dot")) return write_text(r, graph_dot_text(m->graph, &m->arena));
     return write_folder(r);
 }

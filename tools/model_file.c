@@ -9,10 +9,12 @@
 #include "compiler/import_model.h"
 #include "compiler/training_program.h"
 #include "ir/parse.h"
+#include "ir/print.h"
 #include "models/build.h"
 #include "runtime/base/check.h"
 #include "runtime/base/file.h"
 #include "runtime/base/safetensors.h"
+#include "tools/model_text.h"
 #include "tools/read_text.h"
 #include "tools/tell.h"
 
@@ -66,12 +68,17 @@ static unsigned family_outputs(const rt_model_config *config, bool has_pooler) {
 }
 
 /* The packed graph of the configuration. */
-static rt_status build_family(model_file *m, unsigned outputs) {
+static rt_graph *build_family_in(rt_module *module, const rt_model_config *config,
+                                 unsigned outputs) {
     rt_build_options build = {
         .graph_name = "forward", .parameter_prefix = "", .outputs = outputs, .is_trainable = true};
+    return rt_model_build(module, config, &build);
+}
+
+static rt_status build_family(model_file *m, unsigned outputs) {
     m->parts = rt_model_parts_of_outputs(outputs);
     m->has_config = true;
-    m->graph = rt_model_build(m->module, &m->config, &build);
+    m->graph = build_family_in(m->module, &m->config, outputs);
     return m->graph ? RT_OK : RT_INVALID_DATA;
 }
 
@@ -200,6 +207,29 @@ static rt_status open_onnx(model_file *m, const model_file_options *options, rt_
 
 /* ---- text */
 
+/* A text that says of itself that it is of a family is so where its graph is the one that the
+ * configuration stands for. */
+static rt_status take_family(model_file *m, const char *config, rt_error *error) {
+    rt_diagnostics diagnostics = {0};
+    RT_TRY(rt_model_config_parse(m->path, config, &m->arena, &m->config, error));
+    bool has_pooler = rt_value_is(rt_graph_find_output(m->graph, "pooler_output"));
+    unsigned outputs = family_outputs(&m->config, has_pooler);
+    rt_module *module = rt_module_create(&diagnostics);
+    const rt_graph *wanted = module ? build_family_in(module, &m->config, outputs) : NULL;
+    const char *own = rt_print_graph(m->graph, &m->arena);
+    const char *text = wanted ? rt_print_graph(wanted, &m->arena) : NULL;
+    m->has_config = own && text && strcmp(own, text) == 0;
+    if (m->has_config) {
+        m->parts = rt_model_parts_of_outputs(outputs);
+        name_arrays(m);
+    } else {
+        m->mismatch = "the graph is not the one that its configuration stands for";
+    }
+    rt_module_destroy(module);
+    rt_diagnostics_deinit(&diagnostics);
+    return RT_OK;
+}
+
 static rt_status open_text(model_file *m, rt_error *error) {
     size_t length;
     const char *text = rt_read_text(m->path, &m->arena, &length, error);
@@ -210,7 +240,9 @@ static rt_status open_text(model_file *m, rt_error *error) {
     if (!rt_module_graph_count(m->module))
         return rt_fail(error, RT_INVALID_DATA, "%s: there is no graph in it", m->path);
     m->graph = rt_module_graph(m->module, 0);
-    return RT_OK;
+    const char *whole = rt_arena_copy_text(&m->arena, text, length);
+    const char *config = whole ? model_text_config(whole, &m->arena) : NULL;
+    return config ? take_family(m, config, error) : RT_OK;
 }
 
 /* ---- specs */

@@ -41,7 +41,7 @@ typedef struct model_file {
     rt_model_config config;
     rt_model_parts parts;
     model_arrays arrays;  /* with has_config; of an ONNX file only where it is opened to be run */
-    const char *mismatch; /* why an ONNX graph is of no family; NULL where it is */
+    const char *mismatch; /* why an ONNX file or a text is of no family; NULL where it is */
     rt_saved_model files; /* vocabulary and tokenizer settings, where they are there */
     const char *labels;   /* labels.txt beside an ONNX file, or NULL */
     const char **onnx_inputs; /* an ONNX file's inputs in its order, initialisers left out */

@@ -106,4 +106,14 @@ begin "what PyTorch exported, with weights renamed and transposed"
 run 0 retort convert "$data/golden/ft_cls/model.onnx" exported
 holds cmp -s exported/model.safetensors copy/model.safetensors
 
+begin "text form and back, as long as the graph stays the family's"
+run 0 retort convert labelled model.rtir
+run 0 retort convert model.rtir fromtext
+holds cmp -s fromtext/model.safetensors labelled/model.safetensors
+holds cmp -s fromtext/config.json labelled/config.json
+sed '/^graph/,$ s/ = gelu / = relu /' model.rtir >changed.rtir
+run 0 retort inspect changed.rtir
+run 1 retort convert changed.rtir changed
+told "changed.rtir: error: only models of a known family are written as a Hugging Face folder: the graph is not the one"
+
 finish

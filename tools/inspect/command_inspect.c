@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ir/print.h"
 #include "runtime/base/file.h"
 #include "tools/arguments.h"
 #include "tools/commands.h"
 #include "tools/graph_dot.h"
 #include "tools/inspect/inspect.h"
+#include "tools/model_text.h"
 #include "tools/tell.h"
 
 static const char usage[] =
@@ -38,7 +38,7 @@ static int show(model_file *m, view which) {
     int exit_code = 0;
     switch (which) {
     case VIEW_SUMMARY: inspect_summary(m); break;
-    case VIEW_GRAPH: exit_code = print_text(rt_print_module(m->module, &m->arena)); break;
+    case VIEW_GRAPH: exit_code = print_text(model_text(m)); break;
     case VIEW_DOT: exit_code = print_text(graph_dot_text(m->graph, &m->arena)); break;
     case VIEW_PARAMETERS: inspect_parameters(m); break;
     case VIEW_TRAINABLE: inspect_trainable(m); break;

@@ -155,7 +155,8 @@ void inspect_summary(model_file *m) {
     if (m->has_config)
         print_family(&m->config);
     else if (m->mismatch)
-        printf("  family       none, so it runs as it is written, padded: %s\n", m->mismatch);
+        printf("  family       none%s: %s\n",
+               m->kind == MODEL_ONNX ? ", so it runs as it is written, padded" : "", m->mismatch);
     print_parameters(m);
     if (m->kind == MODEL_SPEC) {
         print_graphs(m);
