@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* RETORT_LINK_OWN, RETORT_LINK_STATIC and RETORT_LINK_FLAGS come from CMake: names of the runtime's
- * archives, paths of other archives, flags; separated by ";". */
+ * archives, paths of other archives, flags; separated by ";". RETORT_LINK_LINKERS is the folder of
+ * LLVM's linker where there was one. */
 #include "compiler/codegen/link.h"
 
 #include <errno.h>
@@ -147,6 +148,13 @@ static rt_status run_compiler(linking *l) {
                    length ? complaint : "it said nothing");
 }
 
+/* The system's linker does as well where this one is missing, with several times the memory. */
+static void choose_linker(linking *l) {
+    if (!rt_file_exists(RETORT_LINK_LINKERS "/ld.lld")) return;
+    add_argument(l, "-B" RETORT_LINK_LINKERS);
+    add_argument(l, "-fuse-ld=lld");
+}
+
 static rt_status prepare(linking *l, const char *path) {
     const char *folder;
     RT_TRY(find_libraries(l, &folder));
@@ -159,6 +167,7 @@ static rt_status prepare(linking *l, const char *path) {
         return rt_fail(l->error, RT_IO, "%s: cannot be written: %s", path, strerror(errno));
     if (l->assembly) RT_TRY(write_assembly(l));
     add_argument(l, "cc");
+    choose_linker(l);
     add_argument(l, "-o");
     add_argument(l, l->output);
     add_argument(l, l->object);
