@@ -40,15 +40,17 @@ static double seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static rt_status schedule_graphs(retort_compilation *c, rt_module *module, rt_arena *arena,
-                                 rt_schedule **schedules, rt_error *error) {
+static rt_status schedule_graphs(retort_compilation *c, rt_lowering *lowering, rt_module *module,
+                                 rt_arena *arena, rt_error *error) {
     size_t count = rt_module_graph_count(module);
     const char *text = "";
-    *schedules = RT_NEW_ARRAY(arena, rt_schedule, count + 1);
-    if (!*schedules) return rt_fail(error, RT_OUT_OF_MEMORY, "no memory to schedule");
+    rt_schedule *schedules = RT_NEW_ARRAY(arena, rt_schedule, count + 1);
+    lowering->schedules = schedules;
+    if (!schedules) return rt_fail(error, RT_OUT_OF_MEMORY, "no memory to schedule");
     for (size_t i = 0; i < count; ++i) {
-        rt_schedule *schedule = &(*schedules)[i];
-        RT_TRY(rt_schedule_create(rt_module_graph(module, i), arena, schedule, error));
+        rt_schedule *schedule = &schedules[i];
+        RT_TRY(rt_schedule_create(rt_module_graph(module, i), lowering->optimizations, arena,
+                                  schedule, error));
         const char *part = rt_schedule_text(schedule, arena);
         if (part && text) text = rt_arena_format(arena, "%s%s", text, part);
     }
@@ -107,16 +109,15 @@ static rt_status compile_into(retort_compilation *c, rt_module *module,
     rt_lowering lowering = {.module = module,
                             .schedule_count = rt_module_graph_count(module),
                             .target = &c->target,
+                            .optimizations = options->optimizations,
                             .name = options->name ? options->name : "program",
                             .settings = options->settings,
                             .least_shared_work =
                                 options->shares_small_work ? 0 : LEAST_SHARED_WORK};
     rt_lowering_counts counts;
-    rt_schedule *schedules;
     RT_TRY(rt_target_find(options->target, &c->target, &c->arena, error));
     RT_TRY(describe_sources(c, arena, &lowering, error));
-    RT_TRY(schedule_graphs(c, module, arena, &schedules, error));
-    lowering.schedules = schedules;
+    RT_TRY(schedule_graphs(c, &lowering, module, arena, error));
     describe_debugging(c, options, arena, &lowering);
     c->figures.schedule_seconds = seconds() - start;
     start = seconds();

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compiler/optimizations.h"
 #include "ir/graph.h"
 #include "runtime/abi.h"
 #include "runtime/base/status.h"
@@ -38,6 +39,7 @@ typedef struct retort_compiler_options {
     /* Name under which debug information knows the text of the graphs; NULL: "<name>.rtir". Writing
      * the text there is the caller's business. */
     const char *debug_file;
+    rt_optimizations optimizations;
     bool is_self_contained; /* external tensors become part of the executable */
     bool shares_small_work; /* workers share kernels that are too small to gain by it (tests) */
     bool keeps_assembly;    /* see retort_compilation_text */

@@ -12,6 +12,7 @@
 #include "tools/commands.h"
 #include "tools/dumps.h"
 #include "tools/tell.h"
+#include "tools/without.h"
 
 enum { MAX_OVERRIDES = 256 };
 
@@ -20,6 +21,7 @@ typedef struct request {
     const char *overrides[MAX_OVERRIDES];
     size_t override_count;
     dumps dumps;
+    rt_optimizations optimizations;
     bool is_self_contained, is_quiet;
     rt_arena arena;
     rt_diagnostics diagnostics;
@@ -36,7 +38,7 @@ static const char usage[] =
     "  --self-contained     put the initial weights and the teacher's into the executable; else "
     "it\n"
     "                       reads them from where they lie now, or from its --weights\n" DUMPS_HELP
-    "  --quiet              print nothing where all is well\n";
+        WITHOUT_HELP "  --quiet              print nothing where all is well\n";
 
 static bool take_override(arguments *a, request *r) {
     const char *argument = a->argv[a->index];
@@ -53,7 +55,7 @@ static int read_arguments(request *r, int argc, char **argv) {
         if (arguments_text(&a, "-o", &r->output) || arguments_text(&a, "--output", &r->output) ||
             arguments_flag(&a, "--self-contained", &r->is_self_contained) ||
             arguments_flag(&a, "--quiet", &r->is_quiet) || dumps_option(&a, &r->dumps) ||
-            take_override(&a, r))
+            without_option(&a, &r->optimizations) || take_override(&a, r))
             continue;
         arguments_operand(&a, &r->spec, 1, &count);
     }
@@ -96,6 +98,7 @@ static rt_status compile(request *r, rt_module *module, const char *settings, do
     retort_compilation *compilation = NULL;
     retort_compiler_options_init(&options);
     options.settings = settings;
+    options.optimizations = r->optimizations;
     options.is_self_contained = r->is_self_contained;
     const char *slash = strrchr(r->output, '/');
     options.name = slash ? slash + 1 : r->output;

@@ -2,6 +2,7 @@
 /* `retort passes` and `retort ops`: what there is. */
 #include <stdio.h>
 
+#include "compiler/optimizations.h"
 #include "ir/op.h"
 #include "passes/pipelines.h"
 #include "tools/arguments.h"
@@ -18,14 +19,17 @@ static int take_nothing(const char *command, const char *usage, int argc, char *
 int command_passes(int argc, char **argv) {
     int exit_code = take_nothing("passes",
                                  "usage: retort passes\n"
-                                 "Lists every pass, then every pipeline with its passes.\n",
+                                 "Lists every pass, every pipeline with its passes, and the\n"
+                                 "optimisations that --without leaves out.\n",
                                  argc, argv);
     if (exit_code >= 0) return exit_code;
     rt_arena arena = {0};
-    const char *listing = rt_pass_listing(&arena);
-    if (listing) fputs(listing, stdout);
+    const char *passes = rt_pass_listing(&arena);
+    const char *optimizations = rt_optimization_listing(&arena);
+    bool is_good = passes && optimizations;
+    if (is_good) printf("%s\noptimisations\n%s", passes, optimizations);
     rt_arena_deinit(&arena);
-    return listing ? 0 : 1;
+    return is_good ? 0 : 1;
 }
 
 static const char *gradient_text(rt_vjp_class class) {

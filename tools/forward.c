@@ -154,7 +154,7 @@ rt_status forward_compile(forward *f, const forward_options *options, rt_error *
     rt_status status = run_passes(f, options->dumps);
     m->graph = rt_module_find_graph(m->module, name);
     if (status != RT_OK) return rt_fail(error, status, "%s: %s", m->path, rt_status_text(status));
-    RT_TRY(session_open(m->module, options->threads, &f->session, error));
+    RT_TRY(session_open(m->module, &options->session, &f->session, error));
     if (options->dumps && options->dumps->has_schedule)
         fputs(session_text(f->session, RETORT_TEXT_SCHEDULE), stdout);
     return session_entry(f->session, name, &f->entry, error);

@@ -37,8 +37,8 @@ typedef struct forward_value {
 } forward_value;
 
 typedef struct forward_options {
-    uint32_t threads; /* 0: as many as the machine offers */
-    dumps *dumps;     /* NULL: none */
+    session_options session;
+    dumps *dumps; /* NULL: none */
 } forward_options;
 
 typedef struct forward {

@@ -13,6 +13,7 @@
 #include "tools/arguments.h"
 #include "tools/bench_batch.h"
 #include "tools/session.h"
+#include "tools/without.h"
 
 typedef struct bench_case {
     const char *name;
@@ -33,6 +34,7 @@ typedef struct bench {
     const char *selected[MAX_SELECTED];
     size_t selected_count;
     int64_t threads, rounds;
+    session_options session;
     bool lists;
 } bench;
 
@@ -61,7 +63,7 @@ static const char *spec_text(const bench_case *which, rt_arena *arena) {
                            which->spec);
 }
 
-static rt_status compile(bench_run *run, uint32_t threads) {
+static rt_status compile(bench_run *run, const session_options *compiled) {
     rt_diagnostics diagnostics = {0};
     rt_arena arena = {0};
     rt_spec_options options = {.may_lack_files = true};
@@ -73,7 +75,7 @@ static rt_status compile(bench_run *run, uint32_t threads) {
         module = run->which->is_training ? rt_training_program(spec, NULL, &diagnostics)
                                          : rt_inference_program(spec, &diagnostics);
     rt_status status =
-        module ? session_open(module, threads, &run->session, run->error) : RT_INVALID_DATA;
+        module ? session_open(module, compiled, &run->session, run->error) : RT_INVALID_DATA;
     if (rt_diagnostics_failed(&diagnostics))
         rt_fail(run->error, status, "%s", rt_diagnostics_text(&diagnostics, &arena));
     rt_module_destroy(module);
@@ -83,10 +85,10 @@ static rt_status compile(bench_run *run, uint32_t threads) {
     return status;
 }
 
-static rt_status prepare(bench_run *run, uint32_t threads) {
+static rt_status prepare(bench_run *run, const session_options *compiled) {
     const bench_case *which = run->which;
     RT_TRY(bench_batch_create(which->profile, which->rows, which->longest, &run->batch));
-    RT_TRY(compile(run, threads));
+    RT_TRY(compile(run, compiled));
     const retort_program *program = session_program(run->session);
     run->symbols = calloc(program->symbol_count + 1, sizeof *run->symbols);
     if (!run->symbols) return RT_OUT_OF_MEMORY;
@@ -147,7 +149,7 @@ static bool run_case(const bench_case *which, const bench *b) {
     rt_error error = {{0}};
     bench_run run = {.which = which, .error = &error};
     double start = now_ms();
-    rt_status status = prepare(&run, (uint32_t)b->threads);
+    rt_status status = prepare(&run, &b->session);
     if (status == RT_OK) status = time_rounds(&run, b->rounds, now_ms() - start);
     if (status != RT_OK)
         fprintf(stderr, "retort-bench: %s: %s\n", which->name,
@@ -165,13 +167,14 @@ static bool is_selected(const bench *b, const char *name) {
 }
 
 static const char usage[] =
-    "usage: retort-bench [--case SUBSTRING]... [--threads N] [--rounds N] [--list]\n"
+    "usage: retort-bench [--case SUBSTRING]... [--threads N] [--rounds N] [--without NAMES]\n"
+    "                    [--list]\n"
     "Times compiled programs, one JSON line per case: milliseconds of a round, its tokens.\n"
     "\n"
-    "  --case SUBSTRING   only cases whose name contains it; may be repeated\n"
-    "  --threads N        threads to compute with (RETORT_THREADS, else all)\n"
-    "  --rounds N         rounds that count (5), after two that warm up\n"
-    "  --list             print the names of the cases\n";
+    "  --case SUBSTRING     only cases whose name contains it; may be repeated\n"
+    "  --threads N          threads to compute with (RETORT_THREADS, else all)\n"
+    "  --rounds N           rounds that count (5), after two that warm up\n" WITHOUT_HELP
+    "  --list               print the names of the cases\n";
 
 int main(int argc, char **argv) {
     bench b = {.rounds = 5};
@@ -180,7 +183,8 @@ int main(int argc, char **argv) {
     while (arguments_next(&a)) {
         if (arguments_flag(&a, "--list", &b.lists) ||
             arguments_integer(&a, "--threads", 1, 1024, &b.threads) ||
-            arguments_integer(&a, "--rounds", 1, MAX_ROUNDS, &b.rounds))
+            arguments_integer(&a, "--rounds", 1, MAX_ROUNDS, &b.rounds) ||
+            without_option(&a, &b.session.optimizations))
             continue;
         if (arguments_text(&a, "--case", &text)) {
             if (b.selected_count < MAX_SELECTED) b.selected[b.selected_count++] = text;
@@ -189,6 +193,7 @@ int main(int argc, char **argv) {
         arguments_operand(&a, NULL, 0, &(size_t){0});
     }
     if (a.exit_code >= 0) return a.exit_code;
+    b.session.threads = (uint32_t)b.threads;
 #ifndef NDEBUG
     fputs("retort-bench: built with assertions; build with CMAKE_BUILD_TYPE=Release to measure\n",
           stderr);

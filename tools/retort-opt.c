@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compiler/schedule/schedule.h"
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "passes/pass_manager.h"
@@ -21,6 +22,8 @@ static const char usage[] =
     "  --dump-after PASS        print the module after each run of a pass, to standard error\n"
     "  --stop-after PASS        run nothing after a pass\n"
     "  --pass-limit N           run the first N passes only\n"
+    "  --schedule               print the schedule instead of the module (behind --expand)\n"
+    "  --without NAMES          schedule without these optimisations\n"
     "  --verify-diagnostics     succeed where the errors are those of the expect-error comments\n"
     "  --time                   report time, nodes and counters of each pass, to standard error\n"
     "  --list                   list passes and pipelines\n";
@@ -30,7 +33,8 @@ typedef struct request {
     rt_arena arena;
     rt_pass_manager *manager;
     const char *path;
-    bool verifies_diagnostics, times;
+    rt_optimizations optimizations;
+    bool verifies_diagnostics, times, schedules;
 } request;
 
 static void dump(void *user, const rt_module *module, const char *pass) {
@@ -47,6 +51,13 @@ static rt_status set_limit(request *r, const char *value) {
                              "--pass-limit takes a number of passes, not '%s'", value);
 }
 
+static rt_status leave_out(request *r, const char *names) {
+    rt_error error;
+    rt_status status = rt_optimizations_leave_out(&r->optimizations, names, &error);
+    if (status == RT_OK) return status;
+    return rt_diagnose_error(&r->diagnostics, status, (rt_location){0}, "%s", error.text);
+}
+
 /* An option with its value; *is_known says whether it is one. */
 static rt_status take_value(request *r, const char *option, const char *value, bool *is_known) {
     rt_pass_manager *m = r->manager;
@@ -56,6 +67,7 @@ static rt_status take_value(request *r, const char *option, const char *value, b
     if (strcmp(option, "--dump-after") == 0) return rt_pass_manager_mark(m, m->dumps_after, value);
     if (strcmp(option, "--stop-after") == 0) return rt_pass_manager_mark(m, m->stops_after, value);
     if (strcmp(option, "--pass-limit") == 0) return set_limit(r, value);
+    if (strcmp(option, "--without") == 0) return leave_out(r, value);
     *is_known = false;
     return RT_OK;
 }
@@ -79,6 +91,8 @@ static rt_status read_arguments(request *r, int argc, char **argv) {
             r->verifies_diagnostics = true;
         } else if (strcmp(argv[i], "--time") == 0) {
             r->times = true;
+        } else if (strcmp(argv[i], "--schedule") == 0) {
+            r->schedules = true;
         } else if (strncmp(argv[i], "--", 2) == 0) {
             RT_TRY(add_pass(r, argv[i]));
         } else if (!r->path) {
@@ -88,6 +102,23 @@ static rt_status read_arguments(request *r, int argc, char **argv) {
         }
     }
     return r->path ? RT_OK : RT_INVALID_ARGUMENT;
+}
+
+/* The schedules of all graphs; NULL, and told, where there is none. */
+static const char *schedule_text(request *r, rt_module *module) {
+    const char *text = "";
+    for (size_t i = 0; text && i < rt_module_graph_count(module); ++i) {
+        rt_schedule schedule;
+        rt_error error;
+        if (rt_schedule_create(rt_module_graph(module, i), r->optimizations, &r->arena, &schedule,
+                               &error) != RT_OK) {
+            rt_diagnose(&r->diagnostics, RT_ERROR, (rt_location){0}, "%s", error.text);
+            return NULL;
+        }
+        const char *part = rt_schedule_text(&schedule, &r->arena);
+        text = part ? rt_arena_format(&r->arena, "%s%s", text, part) : NULL;
+    }
+    return text;
 }
 
 static int run(request *r) {
@@ -109,7 +140,7 @@ static int run(request *r) {
         is_good = report && !*report;
         rt_diagnostics_deinit(&r->diagnostics);
     } else if (is_good) {
-        printed = rt_print_module(module, &r->arena);
+        printed = r->schedules ? schedule_text(r, module) : rt_print_module(module, &r->arena);
         is_good = printed && fputs(printed, stdout) >= 0 && fflush(stdout) == 0;
     }
     rt_module_destroy(module);

@@ -12,7 +12,8 @@ struct session {
     int64_t *largest; /* value of each symbol that memory is reserved for; NULL: none is */
 };
 
-rt_status session_open(rt_module *module, uint32_t threads, session **opened, rt_error *error) {
+rt_status session_open(rt_module *module, const session_options *options, session **opened,
+                       rt_error *error) {
     retort_compiler_options compiler;
     retort_instance_options instance;
     session *s = calloc(1, sizeof *s);
@@ -20,7 +21,8 @@ rt_status session_open(rt_module *module, uint32_t threads, session **opened, rt
     if (!s) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
     retort_compiler_options_init(&compiler);
     retort_instance_options_init(&instance);
-    instance.workers = threads;
+    compiler.optimizations = options->optimizations;
+    instance.workers = options->threads;
     instance.skips_checksum = true; /* compiled in this moment, from these files */
     rt_status status = retort_compile(module, &compiler, &s->compilation, error);
     if (status == RT_OK) status = retort_compilation_load(s->compilation, &s->program, error);

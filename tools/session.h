@@ -9,10 +9,16 @@
 
 typedef struct session session;
 
+/* All may be zero. */
+typedef struct session_options {
+    uint32_t threads; /* 0: as many as the machine offers */
+    rt_optimizations optimizations;
+} session_options;
+
 /* Compiles the module (schedulable graphs) for this machine and loads its parameters. Diagnostics
  * go to the module's sink. The module may be destroyed afterwards. */
-RT_MUST_CHECK rt_status session_open(rt_module *module, uint32_t threads, session **opened,
-                                     rt_error *error);
+RT_MUST_CHECK rt_status session_open(rt_module *module, const session_options *options,
+                                     session **opened, rt_error *error);
 void session_close(session *s); /* NULL is fine */
 
 const retort_program *session_program(const session *s);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "compiler/optimizations.h"
 #include "compiler/target/target.h"
 #include "runtime/base/dtype.h"
 
@@ -18,7 +19,8 @@ typedef struct rt_emitter {
     LLVMBuilderRef builder;
     const rt_target *target;
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, pointer, none;
-    LLVMValueRef function; /* being emitted */
+    LLVMValueRef function;          /* being emitted */
+    rt_optimizations optimizations; /* all, unless set behind rt_emitter_init */
 } rt_emitter;
 
 /* Fills *e with the types and a builder for `module`, which stays the caller's. `target` outlives

@@ -122,6 +122,7 @@ rt_status rt_lower(const rt_lowering *lowering, LLVMModuleRef module, rt_lowerin
     if (counts) *counts = (rt_lowering_counts){0};
     LLVMSetTarget(module, lowering->target->triple);
     rt_emitter_init(&state.e, module, lowering->target);
+    state.e.optimizations = lowering->optimizations;
     rt_debug_begin(&state.debug, &state.e, lowering->debug_file);
     rt_status status = lower_graphs(&state, counts);
     rt_debug_end(&state.debug);

@@ -14,6 +14,7 @@ typedef struct rt_lowering {
     const rt_schedule *schedules; /* of the module's graphs, in order */
     size_t schedule_count;
     const rt_target *target;
+    rt_optimizations optimizations;
     const char *name;     /* of the program */
     const char *settings; /* JSON, or NULL */
     /* rt_checksum of each external tensor, by parameter; NULL: all 0. */

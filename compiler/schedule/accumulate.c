@@ -41,7 +41,8 @@ static bool fits(const finding *f, rt_value parameter, rt_value term, const rt_o
            rt_type_equal(rt_graph_type(f->graph, term), type);
 }
 
-rt_value *rt_find_sums_in_place(const rt_graph *graph, rt_arena *arena) {
+rt_value *rt_find_sums_in_place(const rt_graph *graph, rt_optimizations optimizations,
+                                rt_arena *arena) {
     size_t values = rt_graph_value_count(graph);
     finding f = {.graph = graph, .uses = rt_graph_use_counts(graph, arena)};
     f.reads = RT_NEW_ARRAY(arena, uint32_t, rt_module_parameter_count(rt_graph_module(graph)) + 1);
@@ -49,6 +50,7 @@ rt_value *rt_find_sums_in_place(const rt_graph *graph, rt_arena *arena) {
     if (!f.uses || !f.reads || !f.sums) return NULL;
     count_reads(&f);
     for (size_t v = 0; v < values; ++v) f.sums[v] = RT_NO_VALUE;
+    if (!rt_optimizes(optimizations, RT_OPTIMIZE_add_in_place)) return f.sums;
     for (size_t i = 0; i < rt_graph_output_count(graph); ++i) {
         const rt_output *output = rt_graph_output(graph, i);
         if (!rt_parameter_is(output->parameter) || op_of(&f, output->value) != RT_OP_add) continue;

@@ -36,6 +36,7 @@ typedef struct draft {
 
 typedef struct grouping {
     rt_graph *graph;
+    rt_optimizations optimizations;
     rt_dim_table *dims;
     rt_arena *arena;
     rt_group *groups;
@@ -184,6 +185,7 @@ static bool find_fit(grouping *s, const candidate *c, uint32_t index, fit *f) {
     const rt_group *group = &s->groups[index];
     rt_access_kind kind = RT_ACCESS_UNIFORM;
     *f = (fit){.group = index};
+    if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_fuse)) return false;
     if (group->kind != RT_GROUP_ROW && group->kind != RT_GROUP_COLUMN) return false;
     if (group->member_count >= MAX_MEMBERS || !kind_of_uses(s, c->value, index, &kind))
         return false;
@@ -498,6 +500,7 @@ static bool merge(grouping *s, uint32_t a, uint32_t b) {
 }
 
 static bool merge_columns(grouping *s) {
+    if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_fuse_columns)) return true;
     for (uint32_t a = 0; a < s->count; ++a)
         for (uint32_t b = a + 1; b < s->count; ++b)
             if (may_merge(s, a, b) && !merge(s, a, b)) return false;
@@ -603,7 +606,7 @@ static bool prepare(grouping *s, size_t node_count, size_t limit) {
     s->is_output = RT_NEW_ARRAY(s->arena, bool, values + 1);
     s->position = RT_NEW_ARRAY(s->arena, uint32_t, node_count + 1);
     s->is_summed = RT_NEW_ARRAY(s->arena, bool, values + 1);
-    s->sums = rt_find_sums_in_place(s->graph, s->arena);
+    s->sums = rt_find_sums_in_place(s->graph, s->optimizations, s->arena);
     if (rt_arena_failed(s->arena)) return false;
     for (size_t v = 0; v < values; ++v)
         if (rt_value_is(s->sums[v])) s->is_summed[s->sums[v].index] = true;
@@ -634,7 +637,7 @@ static bool keep_groups(const grouping *s, rt_arena *arena, rt_schedule *schedul
 
 rt_status rt_group_nodes(rt_graph *graph, rt_arena *arena, rt_schedule *schedule, rt_error *error) {
     rt_arena scratch = {0};
-    grouping s = {.graph = graph, .arena = &scratch};
+    grouping s = {.graph = graph, .optimizations = schedule->optimizations, .arena = &scratch};
     rt_node *nodes;
     size_t count;
     rt_status status = RT_OUT_OF_MEMORY;

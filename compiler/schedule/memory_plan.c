@@ -55,7 +55,9 @@ static void place_inputs_and_outputs(placing *p) {
 static rt_value find_replaced(const placing *p, uint32_t index, rt_value value) {
     const rt_group *group = &p->schedule->groups[index];
     const rt_member *member = NULL;
-    if (group->kind != RT_GROUP_ROW) return RT_NO_VALUE;
+    if (group->kind != RT_GROUP_ROW ||
+        !rt_optimizes(p->schedule->optimizations, RT_OPTIMIZE_reuse_memory))
+        return RT_NO_VALUE;
     for (size_t i = 0; i < group->member_count; ++i)
         if (rt_value_equal(group->members[i].value, value)) member = &group->members[i];
     rt_dim bytes = size_of(p, rt_graph_type(p->graph, value));
@@ -91,6 +93,8 @@ static void place_output(placing *p, uint32_t index, rt_value value) {
     if (storage.kind != RT_STORAGE_BUFFER || s->buffers[storage.index].kind != RT_BUFFER_LOCAL)
         return;
     uint32_t last = p->last_use[value.index] > index ? p->last_use[value.index] : index;
+    if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_reuse_memory))
+        last = (uint32_t)s->group_count - 1;
     if (last > s->buffers[storage.index].last) s->buffers[storage.index].last = last;
 }
 

@@ -37,9 +37,9 @@ static bool separate_outputs(rt_graph *graph) {
     return is_done;
 }
 
-rt_status rt_schedule_create(rt_graph *graph, rt_arena *arena, rt_schedule *schedule,
-                             rt_error *error) {
-    *schedule = (rt_schedule){.graph = graph};
+rt_status rt_schedule_create(rt_graph *graph, rt_optimizations optimizations, rt_arena *arena,
+                             rt_schedule *schedule, rt_error *error) {
+    *schedule = (rt_schedule){.graph = graph, .optimizations = optimizations};
     if (!separate_outputs(graph))
         return rt_fail(error, RT_OUT_OF_MEMORY, "no memory to schedule '%s'", rt_graph_name(graph));
     RT_TRY(rt_group_nodes(graph, arena, schedule, error));

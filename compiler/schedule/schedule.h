@@ -13,6 +13,7 @@
 #ifndef RETORT_COMPILER_SCHEDULE_SCHEDULE_H
 #define RETORT_COMPILER_SCHEDULE_SCHEDULE_H
 
+#include "compiler/optimizations.h"
 #include "compiler/schedule/access.h"
 
 typedef enum rt_group_kind {
@@ -50,7 +51,7 @@ typedef struct rt_group {
     rt_space space;
     /* Column groups reduce [outer, reduced, columns] over the middle; rows = outer * reduced. */
     rt_dim outer, reduced;
-    bool accumulates; /* a kernel group: adds to what is in the memory of its output */
+    bool accumulates;   /* a kernel group: adds to what is in the memory of its output */
     rt_member *members; /* operands first; one for move and kernel groups */
     size_t member_count;
     rt_value *inputs; /* roots that it reads from memory, each once; RT_NO_VALUE: left out */
@@ -85,6 +86,7 @@ typedef struct rt_buffer {
 
 typedef struct rt_schedule {
     rt_graph *graph;
+    rt_optimizations optimizations;
     rt_group *groups; /* in the order of running */
     size_t group_count;
     rt_buffer *buffers; /* inputs in the graph's order, then named outputs, then locals */
@@ -94,8 +96,8 @@ typedef struct rt_schedule {
 
 /* Schedules a graph in RT_FORM_LEGAL after `expand`. Appends copies to the graph where an output
  * needs one. Everything is in `arena`. */
-RT_MUST_CHECK rt_status rt_schedule_create(rt_graph *graph, rt_arena *arena, rt_schedule *schedule,
-                                           rt_error *error);
+RT_MUST_CHECK rt_status rt_schedule_create(rt_graph *graph, rt_optimizations optimizations,
+                                           rt_arena *arena, rt_schedule *schedule, rt_error *error);
 
 /* Where a value lies, looking through views. */
 rt_storage rt_schedule_storage(const rt_schedule *schedule, rt_value value);

@@ -5,10 +5,11 @@
 
 #include "compiler/schedule/schedule.h"
 
-/* Finds p + k assigned to parameter p, where k is made by a kernel that can add to memory and nothing
- * else reads p, k or the sum: such a sum costs nothing. By value, in `arena`: sums[k] is the sum's
- * value, RT_NO_VALUE elsewhere; NULL without memory. */
-rt_value *rt_find_sums_in_place(const rt_graph *graph, rt_arena *arena);
+/* Finds p + k assigned to parameter p, where k is made by a kernel that can add to memory and
+ * nothing else reads p, k or the sum: such a sum costs nothing. By value, in `arena`: sums[k] is
+ * the sum's value, RT_NO_VALUE elsewhere; NULL without memory. */
+rt_value *rt_find_sums_in_place(const rt_graph *graph, rt_optimizations optimizations,
+                                rt_arena *arena);
 
 /* Makes the groups (unordered) of the live nodes. */
 RT_MUST_CHECK rt_status rt_group_nodes(rt_graph *graph, rt_arena *arena, rt_schedule *schedule,

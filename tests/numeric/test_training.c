@@ -3,6 +3,7 @@
  * its losses are the evaluator's, and the number of threads changes no bit. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "passes/pass_manager.h"
@@ -88,8 +89,10 @@ static void test_accumulation(void) {
     double ignored = 0;
     CU_ASSERT_TRUE_FATAL(begin(&m, true) && compile(&p, &m));
     const char *schedule = retort_compilation_text(p.compilation, RETORT_TEXT_SCHEDULE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(schedule, "{matmul added}"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(schedule, "{scatter_add added}"));
+    if (!getenv("RETORT_TEST_WITHOUT")) {
+        CU_ASSERT_PTR_NOT_NULL(strstr(schedule, "{matmul added}"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(schedule, "{scatter_add added}"));
+    }
     for (int batch = 0; batch < 3; ++batch) {
         const rt_array *const *parameters = (const rt_array *const *)m.parameters;
         CU_ASSERT_TRUE_FATAL(run(&p, &m, "step", batch ? NULL : parameters, &ignored));

@@ -27,6 +27,9 @@ bool test_program_begin_for(test_program *p, rt_module *module, uint64_t seed, c
     retort_compiler_options_init(&options);
     options.target = target;
     options.shares_small_work = true;
+    const char *left_out = getenv("RETORT_TEST_WITHOUT");
+    if (left_out && rt_optimizations_leave_out(&options.optimizations, left_out, &error) != RT_OK)
+        return complain(&error);
     options.keeps_assembly = getenv("RETORT_TEST_ASSEMBLY") != NULL;
     if (retort_compile(module, &options, &p->compilation, &error) != RT_OK ||
         retort_compilation_load(p->compilation, &p->program, &error) != RT_OK)

@@ -26,7 +26,8 @@ static void begin(fixture *f, const char *text) {
     CU_ASSERT_PTR_NOT_NULL_FATAL(f->module);
     rt_graph *graph = rt_expand_graph(rt_module_graph(f->module, 0));
     CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
-    CU_ASSERT_EQUAL_FATAL(rt_schedule_create(graph, &f->arena, &f->schedule, &error), RT_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        rt_schedule_create(graph, (rt_optimizations){0}, &f->arena, &f->schedule, &error), RT_OK);
 }
 
 static void end(fixture *f) {
@@ -452,7 +453,8 @@ static void test_random_schedules(void) {
         rt_error error;
         CU_ASSERT_TRUE_FATAL(random_graph_begin(&g, &options));
         rt_graph *graph = rt_expand_graph(g.graph);
-        CU_ASSERT_EQUAL_FATAL(rt_schedule_create(graph, &arena, &schedule, &error), RT_OK);
+        CU_ASSERT_EQUAL_FATAL(
+            rt_schedule_create(graph, (rt_optimizations){0}, &arena, &schedule, &error), RT_OK);
         CU_ASSERT(play(&schedule, &arena));
         CU_ASSERT(overwrites_are_allowed(&schedule));
         CU_ASSERT(buffers_are_apart(&schedule, &arena));
@@ -473,7 +475,8 @@ static void test_unexpanded_is_refused(void) {
                        "}\n";
     rt_module *module = rt_parse_module(text, strlen(text), "test", &diagnostics);
     CU_ASSERT_PTR_NOT_NULL_FATAL(module);
-    CU_ASSERT_EQUAL(rt_schedule_create(rt_module_graph(module, 0), &arena, &schedule, &error),
+    CU_ASSERT_EQUAL(rt_schedule_create(rt_module_graph(module, 0), (rt_optimizations){0}, &arena,
+                                       &schedule, &error),
                     RT_INVALID_ARGUMENT);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "softmax"));
     rt_module_destroy(module);

@@ -9,6 +9,7 @@
 #include "runtime/base/file.h"
 #include "tools/arguments.h"
 #include "tools/commands.h"
+#include "tools/without.h"
 
 void verify_report(verify_totals *totals, const char *folder, const char *what, rt_status status,
                    const rt_error *error, const comparison *c) {
@@ -133,7 +134,7 @@ static bool verify_below(const char *folder, const verify_options *options, veri
 }
 
 static const char usage[] =
-    "usage: retort verify [--rtol R] [--atol A] [--threads N] DIR...\n"
+    "usage: retort verify [--rtol R] [--atol A] [--threads N] [--without NAMES] DIR...\n"
     "Holds compiled programs against stored values. A DIR holds one case, or cases in folders:\n"
     "  model.onnx with test_data_set_*/        inputs and outputs of a graph\n"
     "  recipe.json with batches.safetensors    a training run: losses, gradients, weights\n"
@@ -141,8 +142,7 @@ static const char usage[] =
     "\n"
     "  --rtol R, --atol A   tolerance of the first layout, in place of tolerance.json in the\n"
     "                       folder, its row in index.tsv, or 1e-3 and 1e-7\n"
-    "  --threads N          threads to compute with\n"
-    "\n"
+    "  --threads N          threads to compute with\n" WITHOUT_HELP "\n"
     "Prints a line per failing case with its largest error, and last\n"
     "\"N passed, N failed, N skipped\"; exit status 1 where anything failed.\n";
 
@@ -158,8 +158,8 @@ int command_verify(int argc, char **argv) {
             arguments_real(&a, "--atol", 0, 1e9, &options.absolute))
             options.has_tolerance = true;
         else if (arguments_integer(&a, "--threads", 1, 1024, &threads))
-            options.threads = (uint32_t)threads;
-        else
+            options.session.threads = (uint32_t)threads;
+        else if (!without_option(&a, &options.session.optimizations))
             arguments_operand(&a, folders, 256, &folder_count);
     }
     if (a.exit_code >= 0) return a.exit_code;

@@ -12,12 +12,13 @@
 #include "ir/diagnostic.h"
 #include "runtime/base/json.h"
 #include "runtime/base/safetensors.h"
+#include "tools/session.h"
 #include "tools/verify/compare.h"
 
 typedef struct verify_options {
     bool has_tolerance; /* --rtol or --atol was given: for layout (a) */
     double relative, absolute;
-    uint32_t threads;
+    session_options session;
 } verify_options;
 
 typedef struct verify_totals {

@@ -284,7 +284,7 @@ static rt_status run_config(forward_case *c, const rt_recognition *imported,
     int entry;
     rt_module *module = rt_module_create(&diagnostics);
     rt_status status = module ? build_module(c, imported, module, &diagnostics) : RT_OUT_OF_MEMORY;
-    if (status == RT_OK) status = session_open(module, options->threads, &s, c->error);
+    if (status == RT_OK) status = session_open(module, &options->session, &s, c->error);
     if (status != RT_OK && rt_diagnostics_failed(&diagnostics))
         status = verify_diagnosed(&diagnostics, status, c->error);
     if (status == RT_OK) status = session_entry(s, "step", &entry, c->error);

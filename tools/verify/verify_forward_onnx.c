@@ -86,7 +86,7 @@ static rt_status run_case(graph_case *c, char which) {
 
 static rt_status run(graph_case *c, const char *path, const verify_options *options) {
     const model_file_options reading = {.is_to_run = true};
-    const forward_options compiling = {.threads = options->threads};
+    const forward_options compiling = {.session = options->session};
     RT_TRY(model_file_read(path, &reading, &c->model, c->error));
     RT_TRY(forward_open(&c->model, &c->forward, c->error));
     RT_TRY(forward_compile(&c->forward, &compiling, c->error));

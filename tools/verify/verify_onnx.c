@@ -71,7 +71,7 @@ static void close_model(onnx_case *c) {
 
 static rt_status compile(onnx_case *c, const rt_onnx_known_input *known, size_t known_count) {
     model_file_options reading = {.is_to_run = true, .known = known, .known_count = known_count};
-    forward_options options = {.threads = c->options->threads};
+    forward_options options = {.session = c->options->session};
     close_model(c);
     *c->error = (rt_error){""};
     rt_status status = model_file_read(c->path, &reading, &c->model, c->error);

@@ -83,7 +83,7 @@ static rt_status compile(trajectory *t, const verify_options *options) {
                          : NULL;
     rt_module *module = spec ? rt_training_program(spec, NULL, &diagnostics) : NULL;
     rt_status status =
-        module ? session_open(module, options->threads, &t->session, t->error) : RT_INVALID_DATA;
+        module ? session_open(module, &options->session, &t->session, t->error) : RT_INVALID_DATA;
     if (status != RT_OK && rt_diagnostics_failed(&diagnostics))
         status = verify_diagnosed(&diagnostics, status, t->error);
     rt_module_destroy(module);
