@@ -150,7 +150,7 @@ static rt_status run_compiler(linking *l) {
 
 /* The system's linker does as well where this one is missing, with several times the memory. */
 static void choose_linker(linking *l) {
-    if (!rt_file_exists(RETORT_LINK_LINKERS "/ld.lld")) return;
+    if (!*RETORT_LINK_LINKERS || !rt_file_exists(RETORT_LINK_LINKERS "/ld.lld")) return;
     add_argument(l, "-B" RETORT_LINK_LINKERS);
     add_argument(l, "-fuse-ld=lld");
 }
