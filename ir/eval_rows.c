@@ -123,6 +123,8 @@ typedef struct attention_view {
     const rt_eval *eval;
     const double *q, *k, *v;
     const rt_array *offsets, *key_mask, *example_ids;
+    const rt_array *query_offsets; /* row_offsets where they were left out */
+    const rt_array *query_positions;
     int64_t heads, d, site;
     double scale, dropout;
     bool is_causal;
@@ -132,10 +134,11 @@ typedef struct attention_ids {
     rt_attr_id heads, scale, causal, dropout, site;
 } attention_ids;
 
-/* The operands q, k, v stand from `first`, row_offsets and the optional two from `rows`. */
+/* The operands q, k, v stand from `first`, row_offsets and the optional ones from `rows`. */
 static attention_view view_attention(const rt_eval *eval, size_t first, size_t rows,
                                      attention_ids ids) {
     int64_t heads = eval_attr(eval, ids.heads).integer;
+    const rt_array *query_offsets = eval_operand(eval, rows + 3);
     return (attention_view){.eval = eval,
                             .q = eval->operands[first]->real,
                             .k = eval->operands[first + 1]->real,
@@ -143,6 +146,8 @@ static attention_view view_attention(const rt_eval *eval, size_t first, size_t r
                             .offsets = eval->operands[rows],
                             .key_mask = eval_operand(eval, rows + 1),
                             .example_ids = eval_operand(eval, rows + 2),
+                            .query_offsets = query_offsets ? query_offsets : eval->operands[rows],
+                            .query_positions = eval_operand(eval, rows + 4),
                             .heads = heads,
                             .d = eval->operands[first]->dims[1] / heads,
                             .site = eval_attr(eval, ids.site).integer,
@@ -153,7 +158,8 @@ static attention_view view_attention(const rt_eval *eval, size_t first, size_t r
 
 /* One query of one head in one row. */
 typedef struct query_view {
-    int64_t row, head, query; /* token index of the query */
+    int64_t row, head, query; /* index of the query */
+    int64_t position;         /* of the query in the row */
     int64_t first, end;       /* tokens of the row */
 } query_view;
 
@@ -163,8 +169,13 @@ static void visit_queries(const attention_view *a, rt_eval *eval, visit_query vi
     for (int64_t b = 0; b + 1 < a->offsets->count; ++b) {
         query_view at = {
             .row = b, .first = a->offsets->integer[b], .end = a->offsets->integer[b + 1]};
+        int64_t queries = a->query_offsets->integer[b], behind = a->query_offsets->integer[b + 1];
         for (at.head = 0; at.head < a->heads; ++at.head)
-            for (at.query = at.first; at.query < at.end; ++at.query) visit(a, at, eval);
+            for (at.query = queries; at.query < behind; ++at.query) {
+                at.position =
+                    a->query_positions ? a->query_positions->integer[at.query] : at.query - queries;
+                visit(a, at, eval);
+            }
     }
 }
 
@@ -181,7 +192,7 @@ static int64_t head_at(const attention_view *a, query_view at, int64_t token) {
 /* scale * q k', or -inf where the query does not see the key. */
 static double score(const attention_view *a, query_view at, int64_t key) {
     if (a->key_mask && !a->key_mask->integer[key]) return -INFINITY;
-    if (a->is_causal && key > at.query) return -INFINITY;
+    if (a->is_causal && key - at.first > at.position) return -INFINITY;
     return a->scale * dot(a->q + head_at(a, at, at.query), a->k + head_at(a, at, key), a->d);
 }
 
@@ -192,8 +203,8 @@ static double dropout_factor(const attention_view *a, query_view at, int64_t key
     if (a->dropout <= 0) return 1;
     int64_t example = a->example_ids ? a->example_ids->integer[at.row] : at.row;
     int64_t position = key - at.first;
-    const uint32_t counter[4] = {(uint32_t)(position / 4), (uint32_t)(at.query - at.first),
-                                 (uint32_t)example, (uint32_t)(a->site * 4096 + at.head)};
+    const uint32_t counter[4] = {(uint32_t)(position / 4), (uint32_t)at.position, (uint32_t)example,
+                                 (uint32_t)(a->site * 4096 + at.head)};
     return eval_is_kept(a->eval, counter, position, a->dropout) ? 1 / (1 - a->dropout) : 0;
 }
 
@@ -220,7 +231,8 @@ rt_status eval_attention(rt_eval *eval) {
         eval, 0, 3,
         (attention_ids){RT_ATTR_attention_heads, RT_ATTR_attention_scale, RT_ATTR_attention_causal,
                         RT_ATTR_attention_dropout, RT_ATTR_attention_site});
-    RT_TRY(check_offsets(eval, a.offsets, eval->operands[0]->dims[0]));
+    RT_TRY(check_offsets(eval, a.offsets, eval->operands[1]->dims[0]));
+    RT_TRY(check_offsets(eval, a.query_offsets, eval->operands[0]->dims[0]));
     if (a.dropout > 0) RT_TRY(eval_require_draws(eval));
     visit_queries(&a, eval, attend);
     return RT_OK;
@@ -254,7 +266,8 @@ rt_status eval_attention_gradient(rt_eval *eval) {
         (attention_ids){RT_ATTR_attention_gradient_heads, RT_ATTR_attention_gradient_scale,
                         RT_ATTR_attention_gradient_causal, RT_ATTR_attention_gradient_dropout,
                         RT_ATTR_attention_gradient_site});
-    RT_TRY(check_offsets(eval, a.offsets, eval->operands[1]->dims[0]));
+    RT_TRY(check_offsets(eval, a.offsets, eval->operands[2]->dims[0]));
+    RT_TRY(check_offsets(eval, a.query_offsets, eval->operands[1]->dims[0]));
     if (a.dropout > 0) RT_TRY(eval_require_draws(eval));
     visit_queries(&a, eval, attend_back);
     return RT_OK;

@@ -51,8 +51,25 @@ bool infer_shift_rows(rt_infer *infer) {
     return true;
 }
 
+static bool has_operand(const rt_infer *infer, size_t operand) {
+    return infer->operand_count > operand && infer->is_present[operand];
+}
+
+/* query_offsets at `offsets`, then query_positions; without them a query for each of `tokens`. */
+static bool check_queries(rt_infer *infer, size_t offsets, rt_type query, rt_dim tokens,
+                          rt_type row_offsets) {
+    if (has_operand(infer, offsets)) {
+        if (!is_matrix(infer, offsets, "query_offsets", row_offsets)) return false;
+    } else if (!rt_dim_equal(query.dims[0], tokens)) {
+        return rt_infer_fail(infer, "%s queries of %s tokens need query_offsets",
+                             infer_dim_text(infer, query.dims[0]), infer_dim_text(infer, tokens));
+    }
+    return !has_operand(infer, offsets + 1) ||
+           is_matrix(infer, offsets + 1, "query_positions", rt_type_make(RT_I32, 1, query.dims));
+}
+
 /* Checks what attention and its gradient share: the operand at `first` is the query, then key and
- * value; `offsets` row_offsets, then key_mask and example_ids. */
+ * value; `offsets` row_offsets, then key_mask, example_ids, query_offsets and query_positions. */
 static bool check_attention(rt_infer *infer, size_t first, size_t offsets) {
     rt_type query = infer->operands[first];
     int64_t heads = infer->attrs[0].integer, width;
@@ -63,19 +80,22 @@ static bool check_attention(rt_infer *infer, size_t first, size_t offsets) {
     if (!rt_dim_is_constant(infer_dims(infer), query.dims[1], &width) || heads < 1 || width % heads)
         return rt_infer_fail(infer, "%lld heads do not divide width %s", (long long)heads,
                              infer_dim_text(infer, query.dims[1]));
-    if (!is_matrix(infer, first + 1, "the key", query) ||
-        !is_matrix(infer, first + 2, "the value", query) || !row_count(infer, offsets, &rows))
+    rt_type key = query;
+    if (infer->operands[first + 1].rank == 2) key.dims[0] = infer->operands[first + 1].dims[0];
+    if (!is_matrix(infer, first + 1, "the key", key) ||
+        !is_matrix(infer, first + 2, "the value", key) || !row_count(infer, offsets, &rows) ||
+        !check_queries(infer, offsets + 3, query, key.dims[0], infer->operands[offsets]))
         return false;
-    if (infer->operand_count > offsets + 1 && infer->is_present[offsets + 1] &&
-        !is_matrix(infer, offsets + 1, "key_mask", rt_type_make(RT_I32, 1, query.dims)))
+    if (has_operand(infer, offsets + 1) &&
+        !is_matrix(infer, offsets + 1, "key_mask", rt_type_make(RT_I32, 1, key.dims)))
         return false;
-    if (infer->operand_count > offsets + 2 && infer->is_present[offsets + 2] &&
+    if (has_operand(infer, offsets + 2) &&
         !is_matrix(infer, offsets + 2, "example_ids", rt_type_make(RT_I32, 1, &rows)))
         return false;
     double dropout = infer->attrs[3].real;
     if (!(dropout >= 0 && dropout < 1))
         return rt_infer_fail(infer, "dropout %g is not in [0, 1)", dropout);
-    if (dropout > 0 && !(infer->operand_count > offsets + 2 && infer->is_present[offsets + 2]))
+    if (dropout > 0 && !has_operand(infer, offsets + 2))
         return rt_infer_fail(infer, "dropout needs example_ids");
     return true;
 }
@@ -99,7 +119,8 @@ bool infer_attention_gradient(rt_infer *infer) {
     if (!is_matrix(infer, 0, "d_out", query) || !is_matrix(infer, 4, "out", query) ||
         !is_matrix(infer, 5, "lse", lse_type(infer, query)))
         return false;
-    infer->results[0] = infer->results[1] = infer->results[2] = query;
+    infer->results[0] = query;
+    infer->results[1] = infer->results[2] = infer->operands[2];
     return true;
 }
 

@@ -81,7 +81,7 @@ void vjp_attention(rt_vjp *v) {
         rt_vjp_fail(v, "the log-sum-exp of attention has no gradient");
         return;
     }
-    rt_value operands[9] = {v->dy, v->in[0], v->in[1], v->in[2], v->out[0], v->out[1]};
+    rt_value operands[11] = {v->dy, v->in[0], v->in[1], v->in[2], v->out[0], v->out[1]};
     for (size_t i = 3; i < v->in_count; ++i) operands[3 + i] = v->in[i];
     rt_value gradients[3];
     if (!rt_build_results(v->b, RT_OP_attention_gradient, operands, v->in_count + 3, v->attrs,

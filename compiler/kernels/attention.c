@@ -42,7 +42,8 @@ static LLVMValueRef exponential_step(const attention_query *q, LLVMValueRef key,
 
 /* Turns the scores of one query into exponentials; its factor and lse. A query that sees no key has
  * a maximum of -inf and a sum of 0: its output becomes 0 and its lse +inf. */
-static void emit_softmax(attention_query *q, LLVMValueRef factor_at, LLVMValueRef number) {
+static void emit_softmax(attention_query *q, LLVMValueRef factor_at, LLVMValueRef number,
+                         LLVMValueRef lse_at) {
     rt_kernel_build *build = q->unit->build;
     const attention_facts *facts = q->unit->facts;
     rt_emitter *e = build->e;
@@ -57,10 +58,8 @@ static void emit_softmax(attention_query *q, LLVMValueRef factor_at, LLVMValueRe
     LLVMValueRef factor = divide(e, real(e, sum, 1 / (1 - facts->dropout)), sum);
     LLVMValueRef lse = add(e, q->shift, rt_emit_log(e, sum));
     rt_emit_store(e, RT_F32, where(e, sees_none, zero, factor), factor_at, number, NULL);
-    LLVMValueRef token = add(e, q->unit->tokens.first, q->query);
-    LLVMValueRef at = add(e, mul(e, token, rt_emit_i64(e, facts->heads)), q->unit->head);
     rt_emit_store(e, RT_F32, where(e, sees_none, real(e, sum, INFINITY), lse), build->results[1],
-                  at, NULL);
+                  lse_at, NULL);
 }
 
 /* out of query `number` of the block times its factor. */
@@ -86,33 +85,34 @@ static void emit_block(const attention_unit *unit, LLVMValueRef first, LLVMValue
     attention_emit_scores(unit, build->operands[0], first, count, attention_strip(unit, 1), strips);
 
     rt_loop number = rt_emit_loop_begin(e, zero, count, one, "query");
+    LLVMValueRef query = add(e, first, number.index);
     attention_query q = {.unit = unit,
-                         .query = add(e, first, number.index),
+                         .position = attention_position(unit, query),
                          .scores = emit_at(e, strips, number.index, unit->stride, 4)};
-    emit_softmax(&q, factors, number.index);
+    emit_softmax(&q, factors, number.index, attention_lse_at(unit, query));
     rt_emit_loop_end(e, &number);
 
     rt_emit_product(e, &(rt_product){.dtype = RT_F32,
                                      .a = strips,
                                      .a_row = unit->stride,
                                      .a_inner = one,
-                                     .b = attention_token(unit, build->operands[2], zero),
+                                     .b = attention_key(unit, build->operands[2], zero),
                                      .b_inner = rt_emit_i64(e, facts->width),
-                                     .c = attention_token(unit, build->results[0], first),
+                                     .c = attention_query_at(unit, build->results[0], first),
                                      .c_row = rt_emit_i64(e, facts->width),
                                      .rows = count,
                                      .columns = rt_emit_i64(e, facts->head_size),
-                                     .inner = unit->tokens.length});
+                                     .inner = unit->keys.length});
     number = rt_emit_loop_begin(e, zero, count, one, "query");
     LLVMValueRef factor = rt_emit_load(e, RT_F32, factors, number.index, 1, NULL);
-    emit_scaling(unit, attention_token(unit, build->results[0], add(e, first, number.index)),
+    emit_scaling(unit, attention_query_at(unit, build->results[0], add(e, first, number.index)),
                  factor);
     rt_emit_loop_end(e, &number);
 }
 
 static void emit_unit(const attention_unit *unit) {
     rt_emitter *e = unit->build->e;
-    LLVMValueRef block = rt_emit_i64(e, ATTENTION_BLOCK), length = unit->tokens.length;
+    LLVMValueRef block = rt_emit_i64(e, ATTENTION_BLOCK), length = unit->queries.length;
     attention_emit_transpose(unit, 1, attention_strip(unit, 1));
     rt_loop first = rt_emit_loop_begin(e, rt_emit_i64(e, 0), length, block, "block");
     emit_block(unit, first.index, emit_less_of(e, sub(e, length, first.index), block));

@@ -67,9 +67,9 @@ static void emit_bias(const attention_unit *unit) {
     LLVMValueRef key_mask = build->operands[unit->facts->offsets + 1];
     rt_loop key =
         rt_emit_loop_begin(e, rt_emit_i64(e, 0), unit->padded, rt_emit_i64(e, lanes), "bias");
-    LLVMValueRef counts = rt_emit_tail_mask(e, key.index, unit->tokens.length, lanes);
+    LLVMValueRef counts = rt_emit_tail_mask(e, key.index, unit->keys.length, lanes);
     if (key_mask) {
-        LLVMValueRef at = add(e, unit->tokens.first, key.index);
+        LLVMValueRef at = add(e, unit->keys.first, key.index);
         LLVMValueRef mask = rt_emit_load(e, RT_I32, key_mask, at, lanes, counts);
         counts = LLVMBuildICmp(e->builder, LLVMIntNE, mask, rt_emit_int_like(e, mask, 0), "");
     }
@@ -95,6 +95,12 @@ static rt_draw emit_draw(const attention_unit *unit, LLVMValueRef row) {
     return draw;
 }
 
+static LLVMValueRef emit_origin(const attention_unit *unit, packed_row row) {
+    rt_emitter *e = unit->build->e;
+    return add(e, mul(e, row.first, rt_emit_i64(e, unit->facts->width)),
+               mul(e, unit->head, rt_emit_i64(e, unit->facts->head_size)));
+}
+
 void attention_emit_units(rt_kernel_build *build, attention_body body) {
     rt_emitter *e = build->e;
     attention_facts facts = attention_describe(build->graph, build->node);
@@ -106,12 +112,16 @@ void attention_emit_units(rt_kernel_build *build, attention_body body) {
     attention_unit unit = {.build = build,
                            .facts = &facts,
                            .head = LLVMBuildUDiv(e->builder, loop.index, rows, ""),
-                           .tokens = emit_packed_row(e, build->operands[facts.offsets], row)};
-    LLVMValueRef has_tokens = LLVMBuildICmp(e->builder, LLVMIntSGT, unit.tokens.length, zero, "");
-    rt_branch branch = rt_emit_if_begin(e, has_tokens, "tokens");
-    unit.origin = add(e, mul(e, unit.tokens.first, rt_emit_i64(e, facts.width)),
-                      mul(e, unit.head, rt_emit_i64(e, facts.head_size)));
-    unit.padded = emit_round_up(e, unit.tokens.length, rt_emit_target_lanes(e, 4));
+                           .keys = emit_packed_row(e, build->operands[facts.offsets], row)};
+    LLVMValueRef query_offsets = build->operands[facts.offsets + 3];
+    unit.queries = query_offsets ? emit_packed_row(e, query_offsets, row) : unit.keys;
+    LLVMValueRef most = emit_greater_of(e, unit.keys.length, unit.queries.length);
+    rt_branch branch =
+        rt_emit_if_begin(e, LLVMBuildICmp(e->builder, LLVMIntSGT, most, zero, ""), "tokens");
+    unit.positions = build->operands[facts.offsets + 4];
+    unit.key_origin = emit_origin(&unit, unit.keys);
+    unit.query_origin = emit_origin(&unit, unit.queries);
+    unit.padded = emit_round_up(e, unit.keys.length, rt_emit_target_lanes(e, 4));
     unit.stride = add(e, unit.padded, rt_emit_i64(e, STRIP_PAD));
     unit.bias = build->scratch;
     unit.draw = emit_draw(&unit, row);
@@ -123,18 +133,34 @@ void attention_emit_units(rt_kernel_build *build, attention_body body) {
 
 /* ---- products */
 
-LLVMValueRef attention_token(const attention_unit *unit, LLVMValueRef array, LLVMValueRef token) {
+static LLVMValueRef emit_head(const attention_unit *unit, LLVMValueRef array, LLVMValueRef origin,
+                              LLVMValueRef number) {
     rt_emitter *e = unit->build->e;
-    LLVMValueRef at = mul(e, token, rt_emit_i64(e, unit->facts->width));
-    return rt_emit_address(e, array, add(e, unit->origin, at), 4);
+    LLVMValueRef at = mul(e, number, rt_emit_i64(e, unit->facts->width));
+    return rt_emit_address(e, array, add(e, origin, at), 4);
+}
+
+LLVMValueRef attention_key(const attention_unit *unit, LLVMValueRef array, LLVMValueRef number) {
+    return emit_head(unit, array, unit->key_origin, number);
+}
+
+LLVMValueRef attention_query_at(const attention_unit *unit, LLVMValueRef array,
+                                LLVMValueRef number) {
+    return emit_head(unit, array, unit->query_origin, number);
+}
+
+LLVMValueRef attention_lse_at(const attention_unit *unit, LLVMValueRef number) {
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef query = add(e, unit->queries.first, number);
+    return add(e, mul(e, query, rt_emit_i64(e, unit->facts->heads)), unit->head);
 }
 
 void attention_emit_transpose(const attention_unit *unit, uint32_t operand, LLVMValueRef to) {
     rt_emitter *e = unit->build->e;
-    LLVMValueRef from = attention_token(unit, unit->build->operands[operand], rt_emit_i64(e, 0));
+    LLVMValueRef from = attention_key(unit, unit->build->operands[operand], rt_emit_i64(e, 0));
     rt_emit_transpose(e, &(rt_transpose_job){.from = from,
                                              .from_row = rt_emit_i64(e, unit->facts->width),
-                                             .rows = unit->tokens.length,
+                                             .rows = unit->keys.length,
                                              .columns = rt_emit_i64(e, unit->facts->head_size),
                                              .to = to,
                                              .to_row = unit->stride});
@@ -144,7 +170,7 @@ void attention_emit_scores(const attention_unit *unit, LLVMValueRef x, LLVMValue
                            LLVMValueRef count, LLVMValueRef transposed, LLVMValueRef strips) {
     rt_emitter *e = unit->build->e;
     rt_emit_product(e, &(rt_product){.dtype = RT_F32,
-                                     .a = attention_token(unit, x, first),
+                                     .a = attention_query_at(unit, x, first),
                                      .a_row = rt_emit_i64(e, unit->facts->width),
                                      .a_inner = rt_emit_i64(e, 1),
                                      .b = transposed,
@@ -157,6 +183,12 @@ void attention_emit_scores(const attention_unit *unit, LLVMValueRef x, LLVMValue
 }
 
 /* ---- one query */
+
+LLVMValueRef attention_position(const attention_unit *unit, LLVMValueRef number) {
+    rt_emitter *e = unit->build->e;
+    if (!unit->positions) return number;
+    return emit_load_index(e, RT_I32, unit->positions, add(e, unit->queries.first, number));
+}
 
 LLVMValueRef attention_emit_pass(const attention_query *q, attention_step step, LLVMValueRef sum) {
     rt_emitter *e = q->unit->build->e;
@@ -184,7 +216,7 @@ LLVMValueRef attention_score(const attention_query *q, LLVMValueRef key, unsigne
     LLVMValueRef bias = rt_emit_load(e, RT_F32, q->unit->bias, key, lanes, NULL);
     score = mul_add(e, score, real(e, score, facts->scale), bias);
     if (!facts->is_causal) return score;
-    LLVMValueRef behind = add(e, q->query, rt_emit_i64(e, 1));
+    LLVMValueRef behind = add(e, q->position, rt_emit_i64(e, 1));
     LLVMValueRef is_seen = rt_emit_tail_mask(e, key, behind, lanes);
     return where(e, is_seen, score, real(e, score, -INFINITY));
 }
@@ -194,7 +226,7 @@ LLVMValueRef attention_drop(const attention_query *q, LLVMValueRef key, LLVMValu
     double rate = q->unit->facts->dropout;
     if (rate <= 0) return x;
     rt_draw draw = q->unit->draw;
-    draw.position = LLVMBuildTrunc(e->builder, q->query, e->i32, "");
+    draw.position = LLVMBuildTrunc(e->builder, q->position, e->i32, "");
     return where(e, rt_emit_kept(e, &draw, key, rt_emit_lanes(x), rate), x, real(e, x, 0));
 }
 

@@ -49,13 +49,13 @@ static LLVMValueRef gradient_step(const attention_query *q, LLVMValueRef key, un
     return sum;
 }
 
-/* d_out . out of the head at one token. */
-static LLVMValueRef emit_mean(const attention_unit *unit, LLVMValueRef token) {
+/* d_out . out of the head at one query. */
+static LLVMValueRef emit_mean(const attention_unit *unit, LLVMValueRef query) {
     rt_kernel_build *build = unit->build;
     rt_emitter *e = build->e;
     unsigned lanes = rt_emit_target_lanes(e, 4);
-    LLVMValueRef d_out = attention_token(unit, build->operands[D_OUT], token);
-    LLVMValueRef out = attention_token(unit, build->operands[OUT], token);
+    LLVMValueRef d_out = attention_query_at(unit, build->operands[D_OUT], query);
+    LLVMValueRef out = attention_query_at(unit, build->operands[OUT], query);
     vector_loop v = emit_vector_loop(e, rt_emit_i64(e, unit->facts->head_size), lanes);
     LLVMTypeRef type = rt_emit_vector_type(e, e->f32, lanes);
     LLVMValueRef sum = rt_emit_loop_carry(e, &v.loop, rt_emit_real(e, type, 0));
@@ -72,10 +72,9 @@ static void emit_queries(const attention_unit *unit, LLVMValueRef first, LLVMVal
     rt_emitter *e = build->e;
     rt_loop number = rt_emit_loop_begin(e, rt_emit_i64(e, 0), count, rt_emit_i64(e, 1), "query");
     LLVMValueRef query = add(e, first, number.index);
-    LLVMValueRef token = add(e, unit->tokens.first, query);
-    LLVMValueRef lse_at = add(e, mul(e, token, rt_emit_i64(e, unit->facts->heads)), unit->head);
+    LLVMValueRef lse_at = attention_lse_at(unit, query);
     attention_query q = {.unit = unit,
-                         .query = query,
+                         .position = attention_position(unit, query),
                          .scores = emit_at(e, p, number.index, unit->stride, 4),
                          .other = emit_at(e, ds, number.index, unit->stride, 4),
                          .shift = rt_emit_load(e, RT_F32, build->operands[LSE], lse_at, 1, NULL),
@@ -89,7 +88,7 @@ static void emit_key_gradient(const attention_unit *unit, LLVMValueRef strips, L
                               LLVMValueRef count, int result, LLVMValueRef adds) {
     rt_emitter *e = unit->build->e;
     LLVMValueRef width = rt_emit_i64(e, unit->facts->width);
-    LLVMValueRef to = attention_token(unit, unit->build->results[result], rt_emit_i64(e, 0));
+    LLVMValueRef to = attention_key(unit, unit->build->results[result], rt_emit_i64(e, 0));
     rt_emit_product(e, &(rt_product){.dtype = RT_F32,
                                      .a = strips,
                                      .a_row = rt_emit_i64(e, 1),
@@ -98,7 +97,7 @@ static void emit_key_gradient(const attention_unit *unit, LLVMValueRef strips, L
                                      .b_inner = width,
                                      .c = to,
                                      .c_row = width,
-                                     .rows = unit->tokens.length,
+                                     .rows = unit->keys.length,
                                      .columns = rt_emit_i64(e, unit->facts->head_size),
                                      .inner = count,
                                      .adds = adds});
@@ -117,29 +116,32 @@ static void emit_block(const attention_unit *unit, LLVMValueRef first, LLVMValue
     emit_queries(unit, first, count, p, ds);
 
     LLVMValueRef adds = LLVMBuildICmp(e->builder, LLVMIntSGT, first, zero, "");
-    LLVMValueRef d_out = attention_token(unit, build->operands[D_OUT], first);
-    LLVMValueRef query = attention_token(unit, build->operands[QUERY], first);
+    LLVMValueRef d_out = attention_query_at(unit, build->operands[D_OUT], first);
+    LLVMValueRef query = attention_query_at(unit, build->operands[QUERY], first);
     emit_key_gradient(unit, p, d_out, count, 2, adds);
     emit_key_gradient(unit, ds, query, count, 1, adds);
     rt_emit_product(e, &(rt_product){.dtype = RT_F32,
                                      .a = ds,
                                      .a_row = unit->stride,
                                      .a_inner = rt_emit_i64(e, 1),
-                                     .b = attention_token(unit, build->operands[KEY], zero),
+                                     .b = attention_key(unit, build->operands[KEY], zero),
                                      .b_inner = width,
-                                     .c = attention_token(unit, build->results[0], first),
+                                     .c = attention_query_at(unit, build->results[0], first),
                                      .c_row = width,
                                      .rows = count,
                                      .columns = rt_emit_i64(e, facts->head_size),
-                                     .inner = unit->tokens.length});
+                                     .inner = unit->keys.length});
 }
 
 static void emit_unit(const attention_unit *unit) {
     rt_emitter *e = unit->build->e;
-    LLVMValueRef block = rt_emit_i64(e, ATTENTION_BLOCK), length = unit->tokens.length;
+    LLVMValueRef block = rt_emit_i64(e, ATTENTION_BLOCK), length = unit->queries.length;
+    LLVMValueRef one = rt_emit_i64(e, 1);
     attention_emit_transpose(unit, KEY, attention_strip(unit, 1));
     attention_emit_transpose(unit, VALUE, attention_strip(unit, value_strip(unit->facts)));
-    rt_loop first = rt_emit_loop_begin(e, rt_emit_i64(e, 0), length, block, "block");
+    /* Where there is no query, a block of none leaves zeros in d_k and d_v. */
+    rt_loop first =
+        rt_emit_loop_begin(e, rt_emit_i64(e, 0), emit_greater_of(e, length, one), block, "block");
     emit_block(unit, first.index, emit_less_of(e, sub(e, length, first.index), block));
     rt_emit_loop_end(e, &first);
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { ATTENTION_OPERANDS = 6, ATTENTION_EXAMPLES = 5, ATTENTION_ATTRS = 6 };
+enum { ATTENTION_OPERANDS = 8, ATTENTION_EXAMPLES = 5, ATTENTION_ATTRS = 6 };
 _Static_assert(RT_ATTR_attention_longest - RT_ATTR_attention_heads + 1 == ATTENTION_ATTRS,
                "attributes of attention");
 

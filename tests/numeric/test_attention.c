@@ -11,6 +11,7 @@ typedef struct shape {
     int64_t heads, head_size;
     const int32_t *offsets; /* rows + 1 */
     int rows;
+    const int32_t *query_offsets; /* rows + 1, or NULL: the tokens are the queries */
 } shape;
 
 typedef struct options {
@@ -22,15 +23,18 @@ static const int32_t ragged[] = {0, 5, 5, 6, 39, 39, 55, 72};
 static const int32_t lonely[] = {0, 1};
 static const int32_t long_row[] = {0, 130, 130, 133};
 static const int32_t none[] = {0};
+/* Queries for rows of `ragged`: fewer than keys, none, more; also where there is no key. */
+static const int32_t few[] = {0, 1, 2, 2, 5, 5, 105, 106};
 
 typedef struct inputs {
-    rt_value q, k, v, offsets, mask, ids;
+    rt_value q, k, v, offsets, mask, ids, query_offsets, query_positions;
     rt_dim longest;
-    rt_type type;
+    rt_type type; /* of the query */
 } inputs;
 
 static inputs add_inputs(kernel_run *r, shape s, options o) {
-    inputs in = {.mask = RT_NO_VALUE, .ids = RT_NO_VALUE};
+    inputs in = {RT_NO_VALUE, RT_NO_VALUE, RT_NO_VALUE, RT_NO_VALUE, RT_NO_VALUE,
+                 RT_NO_VALUE, RT_NO_VALUE, RT_NO_VALUE, {0},         {0}};
     int64_t longest = 0;
     for (int i = 0; i < s.rows; ++i)
         if (s.offsets[i + 1] - s.offsets[i] > longest) longest = s.offsets[i + 1] - s.offsets[i];
@@ -38,11 +42,16 @@ static inputs add_inputs(kernel_run *r, shape s, options o) {
     rt_dim rows = kernel_run_dim(r, "B", s.rows), one = kernel_run_constant(r, 1);
     in.longest = kernel_run_dim(r, "S", longest);
     rt_dim dims[] = {tokens, kernel_run_constant(r, s.heads * s.head_size)};
+    rt_dim behind = rt_dim_add(rt_module_dims(r->module), rows, one);
     in.type = rt_type_make(RT_F32, 2, dims);
-    in.q = kernel_run_reals(r, RT_F32, 2, dims);
+    if (s.query_offsets) {
+        in.type.dims[0] = kernel_run_dim(r, "Q", s.query_offsets[s.rows]);
+        in.query_offsets = kernel_run_vector(r, behind, s.query_offsets);
+        in.query_positions = kernel_run_integers(r, RT_I32, 1, in.type.dims, 0, longest - 1);
+    }
+    in.q = kernel_run_reals(r, RT_F32, 2, in.type.dims);
     in.k = kernel_run_reals(r, RT_F32, 2, dims);
     in.v = kernel_run_reals(r, RT_F32, 2, dims);
-    rt_dim behind = rt_dim_add(rt_module_dims(r->module), rows, one);
     in.offsets = kernel_run_vector(r, behind, s.offsets);
     if (o.has_mask) {
         in.mask = kernel_run_integers(r, RT_I32, 1, &tokens, 0, 2);
@@ -55,19 +64,20 @@ static inputs add_inputs(kernel_run *r, shape s, options o) {
 }
 
 static rt_value build_forward(kernel_run *r, const inputs *in, shape s, options o) {
-    rt_attention attention = {.query = in->q,
-                              .key = in->k,
-                              .value = in->v,
-                              .row_offsets = in->offsets,
-                              .key_mask = in->mask,
-                              .example_ids = in->ids,
-                              .heads = s.heads,
-                              .scale = 2.5 / sqrt((double)s.head_size),
-                              .is_causal = o.is_causal,
-                              .dropout = o.dropout,
-                              .site = 7,
-                              .longest = in->longest};
-    return rt_build_attention(&r->b, &attention);
+    rt_value operands[] = {in->q,
+                           in->k,
+                           in->v,
+                           in->offsets,
+                           in->mask,
+                           in->ids,
+                           in->query_offsets,
+                           in->query_positions};
+    rt_attr attrs[] = {{.integer = s.heads},     {.real = 2.5 / sqrt((double)s.head_size)},
+                       {.integer = o.is_causal}, {.real = o.dropout},
+                       {.integer = 7},           {.dim = in->longest}};
+    rt_value results[2];
+    CU_ASSERT_TRUE_FATAL(rt_build_results(&r->b, RT_OP_attention, operands, 8, attrs, results));
+    return results[0];
 }
 
 /* The forward's out and lse as inputs of the gradient, so that both start from the same numbers. */
@@ -85,10 +95,20 @@ static rt_value build_gradient(kernel_run *r, const inputs *in, rt_value forward
     memcpy(kernel_run_data(r, lse), r->results[1], r->result_bytes[1]);
     compiled_end(&r->code);
     r->function = NULL;
-    rt_value operands[] = {d_out, in->q, in->k, in->v, out, lse, in->offsets, in->mask, in->ids};
+    rt_value operands[] = {d_out,
+                           in->q,
+                           in->k,
+                           in->v,
+                           out,
+                           lse,
+                           in->offsets,
+                           in->mask,
+                           in->ids,
+                           in->query_offsets,
+                           in->query_positions};
     rt_value results[3];
     CU_ASSERT_TRUE_FATAL(
-        rt_build_results(&r->b, RT_OP_attention_gradient, operands, 9, attrs, results));
+        rt_build_results(&r->b, RT_OP_attention_gradient, operands, 11, attrs, results));
     return results[0];
 }
 
@@ -115,9 +135,10 @@ static void check(shape s, options o, bool is_gradient) {
 }
 
 static void check_all_options(bool is_gradient) {
-    static const shape shapes[] = {{2, 64, ragged, 7},  {3, 26, ragged, 7}, {1, 32, ragged, 7},
-                                   {4, 16, lonely, 1},  {5, 1, ragged, 7},  {2, 64, none, 0},
-                                   {2, 40, long_row, 3}};
+    static const shape shapes[] = {
+        {2, 64, ragged, 7, NULL},   {3, 26, ragged, 7, NULL}, {1, 32, ragged, 7, NULL},
+        {4, 16, lonely, 1, NULL},   {5, 1, ragged, 7, NULL},  {2, 64, none, 0, NULL},
+        {2, 40, long_row, 3, NULL}, {2, 64, ragged, 7, few},  {3, 26, ragged, 7, few}};
     static const options all[] = {{false, false, 0},
                                   {true, false, 0},
                                   {false, true, 0},
@@ -139,7 +160,7 @@ static void test_gradient(void) {
  * in the compiled kernel where they are in the evaluator. */
 static void test_dropout_mask(void) {
     static const int32_t offsets[] = {0, 37};
-    shape s = {1, 37, offsets, 1};
+    shape s = {1, 37, offsets, 1, NULL};
     options o = {.dropout = 0.4};
     kernel_run r;
     kernel_run_begin(&r);
@@ -164,7 +185,7 @@ static void test_dropout_mask(void) {
 
 /* Rows do not see each other: changing one leaves the others' bits. */
 static void test_rows_are_independent(void) {
-    shape s = {2, 32, ragged, 7};
+    shape s = {2, 32, ragged, 7, NULL};
     options o = {.dropout = 0.1};
     kernel_run r;
     kernel_run_begin(&r);

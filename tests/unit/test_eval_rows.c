@@ -253,6 +253,41 @@ static void test_attention_dropout(void) {
     test_graph_end(&t);
 }
 
+/* Some of the queries, with their positions, give what they give among all of them. */
+static void test_attention_of_some_queries(void) {
+    static const int64_t picked[] = {1, 3, 4, 5}, positions[] = {1, 1, 2, 0};
+    attention_case c;
+    begin_attention(&c);
+    rt_builder *b = &c.t.b;
+    c.a.is_causal = true;
+    c.a.dropout = 0.5;
+    c.a.example_ids = test_integers(&c.t, RT_I32, DIMS(ROWS), 1, DIMS(7, 8, 9, 10, 11, 12, 13));
+    rt_value whole = rt_build_attention(b, &c.a);
+    const rt_node_info *info = rt_graph_node(c.t.graph, rt_graph_definition(c.t.graph, whole));
+    rt_value rows = test_integers(&c.t, RT_I32, DIMS(4), 1, picked);
+    int64_t starts[ROWS + 1] = {0};
+    for (int row = 0; row < ROWS; ++row) {
+        starts[row + 1] = starts[row];
+        for (int i = 0; i < 4; ++i)
+            starts[row + 1] += picked[i] >= offsets[row] && picked[i] < offsets[row + 1];
+    }
+    rt_value operands[8] = {rt_build_gather(b, c.a.query, rows, 0),
+                            c.a.key,
+                            c.a.value,
+                            c.a.row_offsets,
+                            RT_NO_VALUE,
+                            c.a.example_ids,
+                            test_integers(&c.t, RT_I32, DIMS(ROWS + 1), 1, starts),
+                            test_integers(&c.t, RT_I32, DIMS(4), 1, positions)};
+    rt_value results[2];
+    CU_ASSERT_TRUE_FATAL(rt_build_results(b, RT_OP_attention, operands, 8, info->attrs, results));
+    rt_array *want = test_eval(&c.t, rt_build_gather(b, whole, rows, 0));
+    rt_array *got = test_eval(&c.t, results[0]);
+    CU_ASSERT_EQUAL(got->count, 4 * WIDTH);
+    CU_ASSERT_EQUAL(memcmp(got->real, want->real, 4 * WIDTH * sizeof(double)), 0);
+    test_graph_end(&c.t);
+}
+
 /* ---- LSTM */
 
 static double logistic(double x) {
@@ -314,4 +349,5 @@ static void test_lstm_directions(void) {
 TEST_MAIN("eval_rows", TEST(test_softmax), TEST(test_layer_norm), TEST(test_segments),
           TEST(test_offsets_are_checked), TEST(test_no_rows_at_all),
           TEST(test_attention_by_definition), TEST(test_rows_do_not_leak),
-          TEST(test_attention_dropout), TEST(test_lstm_by_hand), TEST(test_lstm_directions))
+          TEST(test_attention_dropout), TEST(test_attention_of_some_queries),
+          TEST(test_lstm_by_hand), TEST(test_lstm_directions))
