@@ -55,38 +55,47 @@ static bool as_dim(const rt_birth *birth, size_t index, rt_dim *dim) {
     return true;
 }
 
-/* dim(a) + dim(b) = dim(a + b), and so for - and *. */
-static rt_value combine_dims(const rt_birth *birth) {
+/* dim(a) + dim(b) = dim(a + b), and so for - and *: `combine` is the operation on dimensions. */
+static rt_value combine_dims(const rt_birth *birth,
+                             rt_dim (*combine)(rt_dim_table *, rt_dim, rt_dim)) {
     rt_dim a, b;
-    rt_dim_table *dims = rt_module_dims(birth->b->module);
     if (birth->type.dtype != RT_I64 || birth->type.rank != 0 ||
         (operand_op(birth, 0) != RT_OP_dim && operand_op(birth, 1) != RT_OP_dim) ||
         !as_dim(birth, 0, &a) || !as_dim(birth, 1, &b))
         return RT_NO_VALUE;
-    switch (birth->op) {
-    case RT_OP_add: return rt_build_dim(birth->b, rt_dim_add(dims, a, b));
-    case RT_OP_sub: return rt_build_dim(birth->b, rt_dim_subtract(dims, a, b));
-    default: return rt_build_dim(birth->b, rt_dim_multiply(dims, a, b));
-    }
+    return rt_build_dim(birth->b, combine(rt_module_dims(birth->b->module), a, b));
 }
 
-/* x + 0 = x; x - 0 = x. (x + 0 turns -0 into +0: the only case, and the sign of a zero is not kept
- * by any operator here.) */
+/* The first operand where the second is `neutral` everywhere. */
+static rt_value drop_neutral(const rt_birth *birth, double neutral) {
+    double number;
+    if (!rt_value_is_splat(birth->b->graph, birth->operands[1], &number) || number != neutral)
+        return RT_NO_VALUE;
+    return in_result_type(birth, birth->operands[0]);
+}
+
+/* x + 0 = x (turns -0 into +0: the only case, and the sign of a zero is not kept by any operator
+ * here). */
 static rt_value rule_add(const rt_birth *birth) {
-    double number;
-    if (rt_value_is_splat(birth->b->graph, birth->operands[1], &number) && number == 0) {
-        return in_result_type(birth, birth->operands[0]);
-    }
-    return combine_dims(birth);
+    rt_value x = drop_neutral(birth, 0);
+    return rt_value_is(x) ? x : combine_dims(birth, rt_dim_add);
 }
 
-/* x * 1 = x; x / 1 = x. */
+/* x - 0 = x. */
+static rt_value rule_sub(const rt_birth *birth) {
+    rt_value x = drop_neutral(birth, 0);
+    return rt_value_is(x) ? x : combine_dims(birth, rt_dim_subtract);
+}
+
+/* x * 1 = x. */
 static rt_value rule_mul(const rt_birth *birth) {
-    double number;
-    if (rt_value_is_splat(birth->b->graph, birth->operands[1], &number) && number == 1) {
-        return in_result_type(birth, birth->operands[0]);
-    }
-    return birth->op == RT_OP_mul ? combine_dims(birth) : RT_NO_VALUE;
+    rt_value x = drop_neutral(birth, 1);
+    return rt_value_is(x) ? x : combine_dims(birth, rt_dim_multiply);
+}
+
+/* x / 1 = x. */
+static rt_value rule_div(const rt_birth *birth) {
+    return drop_neutral(birth, 1);
 }
 
 /* pow(x, 1) = x; pow(x, 2) = x * x; pow(x, 0.5) = sqrt(x); pow(x, -1) = 1 / x. */
@@ -164,8 +173,8 @@ static rt_value rule_reduce(const rt_birth *birth) {
 rt_value rt_rule_algebra(const rt_birth *birth) {
     typedef rt_value (*rule)(const rt_birth *);
     static const rule rules[RT_OP_COUNT] = {
-        [RT_OP_add] = rule_add,           [RT_OP_sub] = rule_add,
-        [RT_OP_mul] = rule_mul,           [RT_OP_div] = rule_mul,
+        [RT_OP_add] = rule_add,           [RT_OP_sub] = rule_sub,
+        [RT_OP_mul] = rule_mul,           [RT_OP_div] = rule_div,
         [RT_OP_pow] = rule_pow,           [RT_OP_neg] = rule_involution,
         [RT_OP_not] = rule_involution,    [RT_OP_cast] = rule_cast,
         [RT_OP_select] = rule_select,     [RT_OP_and] = rule_logic,

@@ -232,13 +232,9 @@ static int check_op(rt_op op, const rt_dtype *dtypes, const rt_attr *attrs, doub
 
 /* Inputs beyond the limit are outside of what the operator promises. */
 static double limit_of(rt_op op) {
-    switch (op) {
-    case RT_OP_mod: return 1000;
-    case RT_OP_sin:
-    case RT_OP_cos: return 1e6;
-    case RT_OP_gelu: return 1e10;
-    default: return INFINITY;
-    }
+    static const double limits[RT_OP_COUNT] = {
+        [RT_OP_mod] = 1000, [RT_OP_sin] = 1e6, [RT_OP_cos] = 1e6, [RT_OP_gelu] = 1e10};
+    return limits[op] != 0 ? limits[op] : INFINITY;
 }
 
 static void test_every_operator_and_type(void) {

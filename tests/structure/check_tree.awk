@@ -72,6 +72,10 @@ FNR == 801 { report("a file has at most 800 lines; split it by family") }
 
 /(TODO|FIXME)/ || /^ *# *if 0 *$/ { report("finish it or leave it out: " $0) }
 
+/^[^"]*case +RT_OP_/ {
+    report("operators are told apart by rows of ir/ops.def and by tables over them, not by switch")
+}
+
 /^ *# *include *</ {
     header = $0
     sub(/^[^<]*</, "", header)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # check_tree.sh TABLE ROOT: holds every source file below ROOT against the table of folders, and
-# against what every file has: a licence line, at most 800 lines, no marks of unfinished work.
+# against what every file has: a licence line, at most 800 lines, no marks of unfinished work, no
+# switch over operators.
 # Prints file:line: error: ... per finding; exit status 1 where there is one.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
