@@ -155,16 +155,34 @@ static void choose_linker(linking *l) {
     add_argument(l, "-fuse-ld=lld");
 }
 
+/* The program takes the place of a file, never of a folder or a device. */
+static rt_status check_place(const char *path, rt_error *error) {
+    struct stat facts;
+    if (stat(path, &facts) != 0 || S_ISREG(facts.st_mode)) return RT_OK;
+    const char *kind = S_ISDIR(facts.st_mode) ? "a folder" : "not a regular file";
+    return rt_fail(error, RT_IO, "%s: is %s, expected a file to write", path, kind);
+}
+
+static rt_status write_object(linking *l, const char *path) {
+    rt_error why;
+    rt_status status = rt_file_replace(l->object, l->link->object, l->link->object_bytes, &why);
+    if (status == RT_OK) return RT_OK;
+    size_t own = strlen(l->object);
+    bool is_of_object = strncmp(why.text, l->object, own) == 0;
+    return rt_fail(l->error, status, "%s%s", is_of_object ? path : "",
+                   why.text + (is_of_object ? own : 0));
+}
+
 static rt_status prepare(linking *l, const char *path) {
     const char *folder;
+    RT_TRY(check_place(path, l->error));
     RT_TRY(find_libraries(l, &folder));
     l->object = temporary_name(l, path, ".o");
     l->log = temporary_name(l, path, ".log");
     l->output = temporary_name(l, path, "");
     if (l->link->embedded_count) l->assembly = temporary_name(l, path, ".s");
     if (rt_arena_failed(&l->arena)) return rt_fail(l->error, RT_OUT_OF_MEMORY, "no memory to link");
-    if (rt_file_replace(l->object, l->link->object, l->link->object_bytes, NULL) != RT_OK)
-        return rt_fail(l->error, RT_IO, "%s: cannot be written: %s", path, strerror(errno));
+    RT_TRY(write_object(l, path));
     if (l->assembly) RT_TRY(write_assembly(l));
     add_argument(l, "cc");
     choose_linker(l);

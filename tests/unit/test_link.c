@@ -152,6 +152,13 @@ static void test_failing_linker(void) {
     const char *nowhere = rt_arena_format(&f.arena, "%s/none/program", test_folder());
     CU_ASSERT_NOT_EQUAL(retort_compilation_link(f.compilation, nowhere, NULL, 0, &error), RT_OK);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "none"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, ": cannot be written: No such file"));
+    CU_ASSERT_EQUAL(retort_compilation_link(f.compilation, test_folder(), NULL, 0, &error), RT_IO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, ": is a folder, expected a file"));
+    const char *pipe = rt_arena_format(&f.arena, "%s/pipe", test_folder());
+    CU_ASSERT_EQUAL(mkfifo(pipe, 0600), 0);
+    CU_ASSERT_EQUAL(retort_compilation_link(f.compilation, pipe, NULL, 0, &error), RT_IO);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "pipe: is not a regular file, expected a file"));
     end(&f);
 }
 
