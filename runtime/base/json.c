@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/base/json.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -300,14 +301,14 @@ void rt_json_put_value(rt_json_writer *json, const char *key, const json_t *valu
 }
 
 void rt_json_format_float(char text[RT_JSON_NUMBER_SIZE], float value) {
-    for (int digits = 1; digits <= 9; ++digits) {
+    for (int digits = FLT_DIG; digits <= FLT_DECIMAL_DIG; ++digits) {
         snprintf(text, RT_JSON_NUMBER_SIZE, "%.*g", digits, (double)value);
         if (strtof(text, NULL) == value) return;
     }
 }
 
 void rt_json_format_double(char text[RT_JSON_NUMBER_SIZE], double value) {
-    for (int digits = 1; digits <= 17; ++digits) {
+    for (int digits = DBL_DIG; digits <= DBL_DECIMAL_DIG; ++digits) {
         snprintf(text, RT_JSON_NUMBER_SIZE, "%.*g", digits, value);
         if (strtod(text, NULL) == value) return;
     }

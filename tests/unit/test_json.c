@@ -233,6 +233,10 @@ static void test_shortest_numbers(void) {
     CU_ASSERT_STRING_EQUAL(text, "2e-05");
     rt_json_format_float(text, -0.0f);
     CU_ASSERT_STRING_EQUAL(text, "-0");
+    rt_json_format_double(text, 40);
+    CU_ASSERT_STRING_EQUAL(text, "40");
+    rt_json_format_float(text, 0.3f);
+    CU_ASSERT_STRING_EQUAL(text, "0.3");
     rt_json_format_double(text, 1.0 / 3);
     CU_ASSERT_STRING_EQUAL(text, "0.3333333333333333");
     rt_json_format_double(text, DBL_MAX);
