@@ -238,7 +238,10 @@ int retort_train_main(const retort_program *program, int argc, char **argv) {
         .output.lock = -1,
     };
     int status = run(&session, argc, argv);
-    if (fflush(stdout) != 0 && status == EXIT_DONE) status = EXIT_FAILED;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_DONE) {
+        print_error(&session.console, "standard output: cannot be written");
+        status = EXIT_FAILED;
+    }
     retort_session_close(&session);
     return status;
 }
