@@ -145,13 +145,42 @@ static rt_status load_file(const retort_program *program, uint32_t index, const 
     return status;
 }
 
-/* Where external file `index` lies under --weights. */
-static char *relocated(const retort_program *program, uint32_t index, const char *weights) {
-    const char *compiled = program->files[index].path;
-    if (!weights) return strdup(compiled);
-    if (!rt_folder_exists(weights)) return strdup(weights);
-    const char *slash = strrchr(compiled, '/');
-    return rt_path_join(weights, slash ? slash + 1 : compiled);
+static bool is_used(const retort_program *program, uint32_t file,
+                    const retort_instance_options *options) {
+    for (uint32_t i = 0; i < program->parameter_count; ++i)
+        if (program->parameters[i].file == file && is_external(&program->parameters[i], options))
+            return true;
+    return false;
+}
+
+/* The file in `folder` under the longest end of its compiled path that is there, so that files of
+ * one name in different folders stay apart; under its base name where none is there. */
+static char *find_in(const char *folder, const char *compiled) {
+    for (const char *end = compiled;;) {
+        end += strspn(end, "/");
+        char *path = rt_path_join(folder, end);
+        const char *slash = strchr(end, '/');
+        if (!path || !slash || rt_file_exists(path)) return path;
+        free(path);
+        end = slash;
+    }
+}
+
+/* Where external file `index` lies under options->weights; the caller frees. */
+static rt_status relocate(const retort_program *program, uint32_t index,
+                          const retort_instance_options *options, char **path, rt_error *error) {
+    const char *weights = options->weights, *compiled = program->files[index].path;
+    uint32_t used = 0;
+    for (uint32_t f = 0; f < program->file_count; ++f) used += is_used(program, f, options);
+    if (weights && rt_file_exists(weights) && used > 1)
+        return rt_fail(error, RT_INVALID_ARGUMENT,
+                       "%s: is one file, but the program reads %u, %s among them; name a folder "
+                       "that holds them",
+                       weights, used, compiled);
+    *path = !weights                    ? strdup(compiled)
+            : rt_folder_exists(weights) ? find_in(weights, compiled)
+                                        : strdup(weights);
+    return *path ? RT_OK : rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
 }
 
 static uint64_t name_stream(const char *name) {
@@ -181,14 +210,6 @@ static void initialise_one(const retort_parameter *p, void *target, uint64_t see
         place(p, target, &embedded);
 }
 
-static bool is_used(const retort_program *program, uint32_t file,
-                    const retort_instance_options *options) {
-    for (uint32_t i = 0; i < program->parameter_count; ++i)
-        if (program->parameters[i].file == file && is_external(&program->parameters[i], options))
-            return true;
-    return false;
-}
-
 rt_status retort_parameters_initialise(const retort_program *program, void *const *memory,
                                        const retort_instance_options *options, rt_error *error) {
     for (uint32_t i = 0; i < program->parameter_count; ++i)
@@ -196,8 +217,8 @@ rt_status retort_parameters_initialise(const retort_program *program, void *cons
             initialise_one(&program->parameters[i], memory[i], options->seed);
     for (uint32_t f = 0; f < program->file_count; ++f) {
         if (!is_used(program, f, options)) continue;
-        char *path = relocated(program, f, options->weights);
-        if (!path) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+        char *path;
+        RT_TRY(relocate(program, f, options, &path, error));
         rt_status status = load_file(program, f, path, memory, options, error);
         free(path);
         RT_TRY(status);
