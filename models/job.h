@@ -32,8 +32,9 @@ typedef struct rt_job {
     int64_t label_count;
     const char *const *labels; /* names, or NULL where nothing names them */
     const char *metric;
-    const char *vocabulary;  /* path, or NULL (only with may_lack_data) */
-    int64_t vocabulary_size; /* its lines; 0 without one */
+    const char *vocabulary;       /* path, or NULL (only with may_lack_data) */
+    int64_t vocabulary_size;      /* its lines; 0 without one */
+    uint64_t vocabulary_checksum; /* XXH64 of its lines, each followed by LF */
     bool is_lower_case;
     /* Options of the passes adapt and distil; "" where the pass's default holds. */
     const char *adapt_base, *adapt_freeze, *adapt_train;
@@ -64,8 +65,9 @@ RT_MUST_CHECK rt_status rt_job_build(const rt_job *job, rt_module *module);
 
 /* The settings of the program as JSON: an object per section of runtime/settings.def with what the
  * spec says, paths absolute, what was looked up filled in; "model" with "name", "positions"
- * (longest row), "vocabulary" and "token_types" (rows of tables); "checkpoint" with the text of
- * config.json. In `arena`, NULL where there is no memory. */
+ * (longest row), "vocabulary" and "token_types" (rows of tables), "vocabulary_checksum" where
+ * weights depend on what the ids mean; "checkpoint" with the text of config.json. In `arena`, NULL
+ * where there is no memory. */
 const char *rt_job_settings(const rt_job *job, rt_arena *arena);
 
 #endif

@@ -7,6 +7,7 @@
 #include "models/formats.h"
 #include "models/job_internal.h"
 #include "runtime/base/check.h"
+#include "runtime/base/checksum.h"
 #include "runtime/base/file.h"
 #include "runtime/base/json.h"
 
@@ -17,10 +18,13 @@ static const char *const special_tokens[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]"}
 typedef struct vocabulary_facts {
     int64_t lines;
     int64_t special[RT_COUNT_OF(special_tokens)]; /* line from 0, or -1 */
+    uint64_t checksum;
 } vocabulary_facts;
 
 static void scan_vocabulary(const rt_mapped_file *file, vocabulary_facts *v) {
     const char *at = (const char *)file->data, *end = at + file->size;
+    rt_checksum_state checksum;
+    rt_checksum_begin(&checksum);
     *v = (vocabulary_facts){0};
     for (size_t i = 0; i < RT_COUNT_OF(special_tokens); ++i) v->special[i] = -1;
     while (at < end) {
@@ -32,9 +36,12 @@ static void scan_vocabulary(const rt_mapped_file *file, vocabulary_facts *v) {
                 strlen(special_tokens[i]) == length && memcmp(at, special_tokens[i], length) == 0;
             if (is_this && v->special[i] < 0) v->special[i] = v->lines;
         }
+        rt_checksum_add(&checksum, at, length);
+        rt_checksum_add(&checksum, "\n", 1);
         ++v->lines;
         at = stop ? stop + 1 : end;
     }
+    v->checksum = rt_checksum_end(&checksum);
 }
 
 /* The vocabulary's path and what names it. */
@@ -123,6 +130,7 @@ void rt_job_read_vocabulary(rt_job_reader *r) {
     r->job->vocabulary = rt_arena_copy_string(r->arena, real ? real : path);
     free(real);
     r->job->vocabulary_size = v.lines;
+    r->job->vocabulary_checksum = v.checksum;
     if (!lower->is_present) r->job->is_lower_case = read_lower_case(r, path);
     adopt_vocabulary(r, &v);
 }

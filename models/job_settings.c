@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The settings that a program is compiled with, as JSON. */
 #include <jansson.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +93,11 @@ static void put_model(json_t *root, const rt_job *job) {
     if (rt_model_config_is_encoder(config))
         json_object_set_new(model, "positions", json_integer(rt_model_config_longest_row(config)));
     json_object_set_new(model, "vocabulary", json_integer(config->vocabulary_size));
+    if (job->vocabulary && (job->student.origin != RT_ORIGIN_RANDOM || job->has_teacher)) {
+        char checksum[20];
+        snprintf(checksum, sizeof checksum, "%016" PRIx64, job->vocabulary_checksum);
+        json_object_set_new(model, "vocabulary_checksum", json_string(checksum));
+    }
     if (config->token_types > 0)
         json_object_set_new(model, "token_types", json_integer(config->token_types));
     if (text) json_object_set_new(section_of(root, "checkpoint"), "config.json", json_string(text));

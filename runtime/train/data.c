@@ -147,6 +147,19 @@ static rt_status check_limits(const retort_settings *settings, const retort_data
     return RT_OK;
 }
 
+/* Weights that the program was compiled with know the words of one vocabulary. */
+static rt_status check_vocabulary(const retort_settings *settings, const retort_data *data,
+                                  const char *vocabulary, rt_error *error) {
+    const json_t *model = json_object_get(settings->program, "model");
+    const char *checksum = json_string_value(json_object_get(model, "vocabulary_checksum"));
+    if (!checksum || strtoull(checksum, NULL, 16) == rt_vocabulary_checksum(data->vocabulary))
+        return RT_OK;
+    return rt_fail(error, RT_INVALID_DATA,
+                   "%s: is not the vocabulary that the program was compiled with; its token ids "
+                   "would mean other words; --data-vocabulary names the right one",
+                   vocabulary);
+}
+
 static rt_status open_tokenizer(const retort_settings *settings, const char *vocabulary,
                                 retort_data *data, rt_error *error) {
     rt_tokenizer_options options;
@@ -177,6 +190,7 @@ rt_status retort_data_open(const retort_program *program, const retort_settings 
         status = rt_fail(error, RT_INVALID_ARGUMENT,
                          "there is no vocabulary; --data-vocabulary FILE names one");
     if (status == RT_OK) status = open_tokenizer(settings, vocabulary, data, error);
+    if (status == RT_OK && !saved) status = check_vocabulary(settings, data, vocabulary, error);
     if (status == RT_OK) status = open_labels(settings, data, error);
     if (status != RT_OK) retort_data_close(data);
     free(saved);
@@ -247,6 +261,8 @@ rt_status retort_data_read(retort_data *data, const retort_settings *settings, c
                            bool needs_labels, retort_console *console, rt_dataset *rows,
                            rt_error *error) {
     *rows = (rt_dataset){0};
+    if (rt_folder_exists(path))
+        return rt_fail(error, RT_IO, "%s: is a folder, expected a file", path);
     if (!rt_file_exists(path))
         return rt_fail(
             error, RT_NOT_FOUND,

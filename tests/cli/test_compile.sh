@@ -90,6 +90,15 @@ told "wrong.yaml:2:"
 run 1 retort compile spec.yaml -o x --dump-after bake
 told "there is no pass 'bake'"
 
+run 1 retort compile spec.yaml -o run
+told "run: error: is a folder, expected a file"
+
+begin "an output that cannot take what is printed"
+for mode in --help --eval "--predict questions.tsv"; do
+    run 1 sh -c "./train $mode >/dev/full"
+    told "standard output"
+done
+
 begin "rows that cannot be read"
 printf 'sentence\tlabel\nfine film\tyes\nno label\nbad film\tmaybe\n' >broken.tsv
 run 1 ./train --overwrite --data-train broken.tsv --output broken
