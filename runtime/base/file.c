@@ -3,6 +3,7 @@
  * power cut: its bytes, then its name, then the folder that holds the name. */
 #include "runtime/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -256,8 +257,8 @@ rt_status rt_folder_create(const char *path, rt_error *error) {
         end += strcspn(end, "/");
         char kept = *end;
         *end = '\0';
-        if (mkdir(partial, 0777) && !rt_folder_exists(partial))
-            status = fail_with(error, partial, errno);
+        int number = mkdir(partial, 0777) ? errno : 0;
+        if (number && !rt_folder_exists(partial)) status = fail_with(error, partial, number);
         *end = kept;
     }
     free(partial);
@@ -301,6 +302,31 @@ rt_status rt_folder_replace(const char *temporary, const char *path, rt_error *e
             rt_fail(error, RT_IO, "%s: cannot rename to %s: %s", temporary, path, strerror(errno));
     }
     if (status == RT_OK) sync_folder_of(path);
+    return status;
+}
+
+/* "<path>.old-<number>" where such a folder is there, else NULL; the caller frees. */
+static char *find_aside(const char *path) {
+    char *folder = rt_path_folder(path), *found = NULL;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    DIR *stream = folder ? opendir(folder) : NULL;
+    size_t length = strlen(name);
+    for (struct dirent *entry; !found && stream && (entry = readdir(stream));) {
+        const char *ending = entry->d_name + length;
+        if (strncmp(entry->d_name, name, length) != 0 || strncmp(ending, ".old-", 5) != 0) continue;
+        if (ending[5] && !ending[5 + strspn(ending + 5, "0123456789")])
+            found = rt_path_join(folder, entry->d_name);
+    }
+    if (stream) closedir(stream);
+    free(folder);
+    return found;
+}
+
+rt_status rt_folder_recover(const char *path, rt_error *error) {
+    rt_status status = RT_OK;
+    for (char *aside; status == RT_OK && (aside = find_aside(path)); free(aside))
+        status = rt_folder_exists(path) ? rt_folder_delete(aside, error)
+                                        : rename_folder(aside, path, error);
     return status;
 }
 

@@ -67,6 +67,10 @@ RT_MUST_CHECK rt_status rt_folder_create(const char *path, rt_error *error);
  * systems that cannot exchange rename the old one aside to "<path>.old-<pid>" first. */
 RT_MUST_CHECK rt_status rt_folder_replace(const char *temporary, const char *path, rt_error *error);
 
+/* After a process was killed between the two renames: the folder that was to be replaced comes
+ * back. Where it was killed later, the old one goes. To be called where nobody replaces `path`. */
+RT_MUST_CHECK rt_status rt_folder_recover(const char *path, rt_error *error);
+
 /* Deletes a folder and what is in it (links, not what they point to); fine where there is none. */
 rt_status rt_folder_delete(const char *path, rt_error *error);
 

@@ -167,15 +167,8 @@ static rt_status write_tokenizer(folder_writer *w) {
     const rt_vocabulary *vocabulary = w->source->data->vocabulary;
     const retort_settings *settings = w->source->settings;
     if (!vocabulary) return RT_OK;
-    rt_writer writer;
     NEED_PATH(w, "vocab.txt");
-    RT_TRY(rt_writer_open(&writer, w->path, w->error));
-    for (size_t i = 0; i < rt_vocabulary_size(vocabulary); ++i) {
-        rt_text token = rt_vocabulary_token(vocabulary, (int32_t)i);
-        rt_writer_write(&writer, token.bytes, token.length);
-        rt_writer_write(&writer, "\n", 1);
-    }
-    RT_TRY(rt_writer_commit(&writer, w->error));
+    RT_TRY(rt_vocabulary_write(vocabulary, w->path, w->error));
     NEED_PATH(w, "tokenizer_config.json");
     size_t length = (size_t)retort_settings_get(settings, SET(data_max_length))->integer;
     return rt_tokenizer_config_write(w->path, rt_tokenizer_options_of(w->source->data->tokenizer),

@@ -39,12 +39,20 @@ void retort_output_deinit(retort_output *output) {
 
 /* The lock is on the folder itself and goes with the process. */
 static rt_status lock_folder(retort_output *output, rt_error *error) {
+    if (output->lock >= 0) return RT_OK;
     output->lock = open(output->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (output->lock < 0) return rt_fail(error, RT_IO, "%s: %s", output->folder, strerror(errno));
     if (flock(output->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return RT_OK;
     return rt_fail(error, RT_IO,
                    "%s: another process is training into this folder; --output names another one",
                    output->folder);
+}
+
+rt_status retort_output_recover(retort_output *output, rt_error *error) {
+    if (!rt_folder_exists(output->folder)) return RT_OK;
+    RT_TRY(lock_folder(output, error));
+    RT_TRY(rt_folder_recover(output->best, error));
+    return rt_folder_recover(output->last, error);
 }
 
 rt_status retort_output_check_empty(const retort_output *output, rt_error *error) {

@@ -24,10 +24,15 @@ RT_MUST_CHECK rt_status retort_output_init(const char *folder, retort_output *ou
                                            rt_error *error);
 void retort_output_deinit(retort_output *output); /* also of a zeroed struct */
 
+/* Where the folder is there: locks it, and puts a checkpoint back that a killed process had set
+ * aside. */
+RT_MUST_CHECK rt_status retort_output_recover(retort_output *output, rt_error *error);
+
 /* An error where the folder holds a run, so that none is lost by mistake. */
 RT_MUST_CHECK rt_status retort_output_check_empty(const retort_output *output, rt_error *error);
 
-/* Makes the folder and locks it; a run that it holds is deleted unless `is_resuming`. */
+/* Makes the folder and locks it, if not locked yet; a run that it holds is deleted unless
+ * `is_resuming`. */
 RT_MUST_CHECK rt_status retort_output_begin(retort_output *output, bool is_resuming,
                                             rt_error *error);
 

@@ -213,6 +213,8 @@ rt_status retort_session_configure(retort_session *session, rt_error *error) {
     retort_setting_value before[RETORT_SETTING_COUNT];
     RT_TRY(retort_runner_init(session->program, &session->runner, error));
     RT_TRY(open_output(session, error));
+    if (session->command.mode == RETORT_MODE_TRAIN)
+        RT_TRY(retort_output_recover(&session->output, error));
     RT_TRY(open_checkpoint(session, error));
     memcpy(before, session->settings.values, sizeof before);
     RT_TRY(retort_command_apply(&session->command, &session->settings, error));

@@ -180,6 +180,9 @@ static void test_folders(void) {
     CU_ASSERT_EQUAL(rt_folder_create(in_folder("a/b/c/file/d"), &error), RT_IO);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "a/b/c/file: File exists"));
     CU_ASSERT_EQUAL(rt_folder_create("", &error), RT_INVALID_ARGUMENT);
+    /* Where nobody may make folders the reason is told, not that none is there. */
+    CU_ASSERT_EQUAL(rt_folder_create("/sys/none", &error), RT_IO);
+    CU_ASSERT_PTR_NULL(strstr(error.text, "No such file"));
     CU_ASSERT_EQUAL(rt_folder_delete(in_folder("a/b/c/file"), &error), RT_INVALID_ARGUMENT);
     CU_ASSERT_EQUAL(rt_folder_delete(in_folder("a"), &error), RT_OK);
     CU_ASSERT_FALSE(rt_folder_exists(in_folder("a")));
@@ -211,6 +214,23 @@ static void test_folder_replace(void) {
     CU_ASSERT_TRUE(holds(in_folder("r/best/file"), "2"));
 }
 
+/* The second way of replacing, for file systems that cannot exchange, stopped in the middle. */
+static void test_folder_recover(void) {
+    rt_error error;
+    const char *path = in_folder("k/last"), *aside = in_folder("k/last.old-123");
+    CU_ASSERT_EQUAL(rt_folder_recover(path, &error), RT_OK);
+    CU_ASSERT_EQUAL(rt_folder_create(aside, NULL), RT_OK);
+    CU_ASSERT_EQUAL(rt_folder_create(in_folder("k/last.old-mine"), NULL), RT_OK);
+    CU_ASSERT_EQUAL(rt_file_replace(in_folder("k/last.old-123/file"), "1", 1, NULL), RT_OK);
+    CU_ASSERT_EQUAL(rt_folder_recover(path, &error), RT_OK);
+    CU_ASSERT_TRUE(holds(in_folder("k/last/file"), "1"));
+    CU_ASSERT_EQUAL(rt_folder_create(aside, NULL), RT_OK);
+    CU_ASSERT_EQUAL(rt_folder_recover(path, &error), RT_OK);
+    CU_ASSERT_TRUE(holds(in_folder("k/last/file"), "1"));
+    CU_ASSERT_FALSE(rt_folder_exists(aside));
+    CU_ASSERT_TRUE(rt_folder_exists(in_folder("k/last.old-mine")));
+}
+
 static void check_path(char *path, const char *wanted) {
     CU_ASSERT_STRING_EQUAL(path, wanted);
     free(path);
@@ -231,4 +251,5 @@ TEST_MAIN("file", TEST(test_map), TEST(test_replace_is_whole), TEST(test_abandon
           TEST(test_second_writer_is_refused_and_stale_file_replaced), TEST(test_full_device),
           TEST(test_failed_write_keeps_the_old_file), TEST(test_unwritable_places),
           TEST(test_append_cuts_and_goes_on), TEST(test_folders),
-          TEST(test_delete_does_not_follow_links), TEST(test_folder_replace), TEST(test_paths))
+          TEST(test_delete_does_not_follow_links), TEST(test_folder_replace),
+          TEST(test_folder_recover), TEST(test_paths))

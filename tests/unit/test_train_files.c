@@ -170,6 +170,13 @@ static void test_unwritable_output(void) {
     CONTAINS(p.messages, "locked/run: Permission denied");
 }
 
+/* A second path, while one of in_folder is in use. */
+static const char *in_folder_of(const char *name) {
+    static char path[512];
+    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
+    return path;
+}
+
 static void test_one_run_at_a_time(void) {
     training_prepare("");
     CU_ASSERT_EQUAL(rt_folder_create(in_folder("shared"), NULL), RT_OK);
@@ -179,6 +186,20 @@ static void test_one_run_at_a_time(void) {
     CONTAINS(p.messages, "shared: another process is training into this folder");
     close(lock);
     CU_ASSERT_EQUAL(training_run("", "--output ~/shared", &p), 0);
+}
+
+/* A kill between the two renames of a file system that cannot exchange. */
+static void test_checkpoint_set_aside(void) {
+    training_prepare("");
+    CU_ASSERT_EQUAL(training_run("signal=15 signal_at=30", "--overwrite", &p), 143);
+    CU_ASSERT_EQUAL(rename(in_folder_of("run/last"), in_folder("run/last.old-77")), 0);
+    CU_ASSERT_EQUAL(rename(in_folder_of("run/best"), in_folder("run/best.old-77")), 0);
+    CU_ASSERT_EQUAL(training_run("", "", &p), 2);
+    CONTAINS(p.messages, "run: holds a trained model already");
+    CU_ASSERT_EQUAL(rename(in_folder_of("run/last"), in_folder("run/last.old-77")), 0);
+    CU_ASSERT_EQUAL(training_run("", "--resume", &p), 0);
+    CONTAINS(p.messages, "resuming after update 31");
+    CU_ASSERT_FALSE(rt_folder_exists(in_folder("run/last.old-77")));
 }
 
 /* The rows changed behind the run's back. */
@@ -208,4 +229,5 @@ static void test_other_model(void) {
 TEST_MAIN("train_files", TEST(test_damage_is_refused), TEST(test_missing_parts_are_refused),
           TEST(test_falls_back), TEST(test_texts_are_not_shared), TEST(test_best_is_checked),
           TEST(test_full_disk), TEST(test_full_disk_for_metrics), TEST(test_unwritable_output),
-          TEST(test_one_run_at_a_time), TEST(test_changed_data_is_refused), TEST(test_other_model))
+          TEST(test_one_run_at_a_time), TEST(test_checkpoint_set_aside),
+          TEST(test_changed_data_is_refused), TEST(test_other_model))
