@@ -137,10 +137,14 @@ static rt_status time_rounds(bench_run *run, int64_t rounds, double setup_ms) {
     }
     qsort(ms, (size_t)rounds, sizeof *ms, compare_doubles);
     double median = (ms[(rounds - 1) / 2] + ms[rounds / 2]) / 2;
+    retort_memory memory = retort_instance_memory(session_instance(run->session));
+    uint64_t bytes =
+        memory.weights + memory.gradients + memory.state + memory.buffers + memory.scratch;
     printf("{\"case\": \"%s\", \"peer\": \"retort-fp32\", \"ms_min\": %.3f, \"ms_median\": %.3f, "
-           "\"ms_max\": %.3f, \"tokens\": %d, \"rounds\": %d, \"setup_s\": %.2f}\n",
+           "\"ms_max\": %.3f, \"tokens\": %d, \"rounds\": %d, \"setup_s\": %.2f, "
+           "\"memory_mb\": %.1f}\n",
            run->which->name, ms[0], median, ms[rounds - 1], run->batch.tokens, (int)rounds,
-           warm / 1e3);
+           warm / 1e3, (double)bytes / 1e6);
     fflush(stdout);
     return RT_OK;
 }
@@ -169,7 +173,8 @@ static bool is_selected(const bench *b, const char *name) {
 static const char usage[] =
     "usage: retort-bench [--case SUBSTRING]... [--threads N] [--rounds N] [--without NAMES]\n"
     "                    [--list]\n"
-    "Times compiled programs, one JSON line per case: milliseconds of a round, its tokens.\n"
+    "Times compiled programs, one JSON line per case: milliseconds of a round, its tokens,\n"
+    "the memory that is planned.\n"
     "\n"
     "  --case SUBSTRING     only cases whose name contains it; may be repeated\n"
     "  --threads N          threads to compute with (RETORT_THREADS, else all)\n"
