@@ -145,6 +145,26 @@ static rt_status make(program *p, rt_status (*fill)(program *p)) {
     return status;
 }
 
+/* The graphs that train give the parameters their sources, then make room for the one that does
+ * not. */
+static rt_status make_student(program *p) {
+    RT_TRY(read_job(p));
+    if (!p->job.student.has_config) return RT_UNSUPPORTED;
+    const rt_model_config *config = &p->job.student.config;
+    unsigned states = RT_OUTPUT_LAST_HIDDEN_STATE | RT_OUTPUT_POOLER;
+    rt_build_options build = {.graph_name = "forward",
+                              .parameter_prefix = "",
+                              .outputs = config->label_count ? RT_OUTPUT_LOGITS : states};
+    if (config->label_count) {
+        RT_TRY(rt_job_build(&p->job, p->module));
+    } else {
+        RT_TRY(rt_job_build_student(&p->job, p->module, "student", build.outputs, false));
+    }
+    rt_module_remove_graph(p->module, "student");
+    rt_module_remove_graph(p->module, "teacher");
+    return rt_model_build(p->module, config, &build) ? RT_OK : rt_module_status(p->module);
+}
+
 /* Releases what making needed; the module, or NULL. */
 static rt_module *finish(program *p, rt_status status) {
     rt_arena_deinit(&p->arena);
@@ -169,4 +189,28 @@ rt_module *rt_training_program(const rt_spec *spec, const rt_program_options *op
 rt_module *rt_inference_program(const rt_spec *spec, rt_diagnostics *diagnostics) {
     program p = {.spec = spec, .diagnostics = diagnostics, .options = {.may_lack_data = true}};
     return finish(&p, make(&p, make_inference));
+}
+
+static const char *const *copy_labels(const rt_model_config *config, rt_arena *arena) {
+    if (!config->labels) return NULL;
+    const char **labels = RT_NEW_ARRAY(arena, const char *, (size_t)config->label_count + 1);
+    for (int64_t i = 0; labels && i < config->label_count; ++i)
+        labels[i] = rt_arena_copy_string(arena, config->labels[i]);
+    return labels;
+}
+
+rt_module *rt_student_program(const rt_spec *spec, rt_arena *arena, rt_student *student,
+                              rt_diagnostics *diagnostics) {
+    program p = {.spec = spec, .diagnostics = diagnostics, .options = {.may_lack_data = true}};
+    rt_status status = make(&p, make_student);
+    if (status == RT_OK) {
+        const rt_job *job = &p.job;
+        *student = (rt_student){.config = job->student.config};
+        student->config.labels = copy_labels(&job->student.config, arena);
+        student->is_random = job->student.origin == RT_ORIGIN_RANDOM &&
+                             !rt_spec_get(spec, RT_SPEC_model_layers_from)->is_present;
+        if (job->vocabulary) student->vocabulary = rt_arena_copy_string(arena, job->vocabulary);
+        if (rt_arena_failed(arena)) status = RT_OUT_OF_MEMORY;
+    }
+    return finish(&p, status);
 }

@@ -4,7 +4,7 @@
 #define RETORT_COMPILER_TRAINING_PROGRAM_H
 
 #include "ir/graph.h"
-#include "models/spec.h"
+#include "models/configuration.h"
 
 /* Beside the module: settings, and looking on while the passes run. All may be zero. */
 typedef struct rt_program_options {
@@ -27,5 +27,18 @@ rt_module *rt_training_program(const rt_spec *spec, const rt_program_options *op
 /* The spec's model alone, forward only: entry point predict with "last_hidden_state" and
  * "pooler_output" of an encoder, "logits" of a bilstm. Not trained, no head, no teacher. */
 rt_module *rt_inference_program(const rt_spec *spec, rt_diagnostics *diagnostics);
+
+/* What a spec says of the model that it trains; strings in the caller's arena. */
+typedef struct rt_student {
+    rt_model_config config;
+    const char *vocabulary; /* path, or NULL */
+    bool is_random;         /* it starts from nothing */
+} rt_student;
+
+/* The spec's model as it is before training, with its head, before any pass: graph "forward" of
+ * rt_model_build with the given outputs where it has no head, else with logits; and with the
+ * parameters that it starts from. */
+rt_module *rt_student_program(const rt_spec *spec, rt_arena *arena, rt_student *student,
+                              rt_diagnostics *diagnostics);
 
 #endif

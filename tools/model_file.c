@@ -260,6 +260,24 @@ static rt_status open_spec(model_file *m, const rt_spec_options *changes) {
     return m->graph ? RT_OK : RT_INTERNAL;
 }
 
+/* The model of a spec, forward only, with the weights that training would begin with. */
+static rt_status open_student(model_file *m, const rt_spec_options *changes) {
+    rt_student student;
+    rt_spec *spec = rt_spec_read(m->path, changes, &m->diagnostics);
+    if (!spec) return RT_INVALID_DATA;
+    rt_module_destroy(m->module);
+    m->module = rt_student_program(spec, &m->arena, &student, &m->diagnostics);
+    rt_spec_destroy(spec);
+    if (!m->module) return RT_INVALID_DATA;
+    m->graph = rt_module_find_graph(m->module, "forward");
+    m->config = student.config;
+    m->has_config = true;
+    m->files.vocabulary = student.vocabulary;
+    m->is_random = student.is_random;
+    name_arrays(m);
+    return RT_OK;
+}
+
 /* ---- all */
 
 rt_status model_file_read(const char *path, const model_file_options *options, model_file *m,
@@ -274,7 +292,10 @@ rt_status model_file_read(const char *path, const model_file_options *options, m
     case MODEL_ONNX: status = open_onnx(m, options, &why); break;
     case MODEL_SAVED: status = open_saved(m, &why); break;
     case MODEL_TEXT: status = open_text(m, &why); break;
-    case MODEL_SPEC: status = open_spec(m, &options->spec); break;
+    case MODEL_SPEC:
+        status =
+            options->is_to_run ? open_student(m, &options->spec) : open_spec(m, &options->spec);
+        break;
     }
     if (status == RT_OK) return RT_OK;
     return *why.text ? rt_fail(error, status, "%s", why.text)

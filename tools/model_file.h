@@ -39,7 +39,8 @@ typedef struct model_file {
     rt_graph *graph; /* of several in a text the first, of a spec's that of a step */
     bool has_config; /* it is of a family: `config`, `parts` and the family's names hold */
     rt_model_config config;
-    rt_model_parts parts;
+    bool is_random;       /* of a spec that is run: it starts from no weights */
+    rt_model_parts parts; /* but for a spec */
     model_arrays arrays;  /* with has_config; of an ONNX file only where it is opened to be run */
     const char *mismatch; /* why an ONNX file or a text is of no family; NULL where it is */
     rt_saved_model files; /* vocabulary and tokenizer settings, where they are there */
@@ -56,7 +57,8 @@ bool model_file_open_with(const char *path, const char *const *overrides, size_t
 void model_file_close(model_file *m);
 
 typedef struct model_file_options {
-    /* An ONNX graph is of a family only where the family gives every output of the file. */
+    /* An ONNX graph is of a family only where the family gives every output of the file; a spec is
+     * its model alone. */
     bool is_to_run;
     /* Inputs of an ONNX graph whose values are given now and become constants, for graphs whose
      * shapes depend on them. */
