@@ -7,6 +7,7 @@
 #include "runtime/program.h"
 #include "runtime/train/batch_inputs.h"
 #include "runtime/train/console.h"
+#include "tools/index_limit.h"
 
 static rt_status fail_memory(rt_error *error) {
     return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
@@ -27,6 +28,7 @@ static void describe_input(forward *f, const char *name) {
         (forward_value){.name = name,
                         .type = is_read ? type_text(f, value) : "not read",
                         .part = PADDED_PART_COUNT,
+                        .limit = is_read ? index_limit(f->model->graph, value) : 0,
                         .is_optional = !is_read};
 }
 
@@ -67,8 +69,8 @@ static void describe_part(forward *f, const char *name, padded_part part, bool i
 static void describe_parts(forward *f) {
     const model_file *m = f->model;
     const char *const *names = m->arrays.inputs;
-    bool is_folder = m->kind == MODEL_SAVED;
-    for (padded_part part = 0; is_folder && part < PADDED_PART_COUNT; ++part)
+    bool is_file = m->kind == MODEL_ONNX;
+    for (padded_part part = 0; !is_file && part < PADDED_PART_COUNT; ++part)
         describe_part(f, names[part], part, part != PADDED_IDS);
     for (size_t i = 0; i < m->onnx_input_count; ++i) {
         const char *name = m->onnx_inputs[i];
@@ -184,9 +186,33 @@ static rt_status run_entry(forward *f, rt_error *error) {
     return status;
 }
 
+static rt_status check_limit(const forward_value *input, const named_tensor *given,
+                             rt_error *error) {
+    const rt_tensor *tensor = &given->tensor;
+    for (int64_t i = 0; input->limit && i < tensor->count; ++i) {
+        int64_t value = rt_element_as_int64(tensor->dtype, tensor->data, (size_t)i);
+        if (value >= -input->limit && value < input->limit) continue;
+        return rt_fail(error, RT_INVALID_DATA,
+                       "%s%sinput '%s': element %lld is %lld, and picks from %lld rows, from 0",
+                       given->file ? given->file : "", given->file ? ": " : "", given->name,
+                       (long long)i, (long long)value, (long long)input->limit);
+    }
+    return RT_OK;
+}
+
+static rt_status check_limits(const forward *f, const named_tensor *inputs, size_t count,
+                              rt_error *error) {
+    for (size_t i = 0; i < f->input_count; ++i) {
+        const named_tensor *given = find_named_tensor(inputs, count, f->inputs[i].name);
+        if (given) RT_TRY(check_limit(&f->inputs[i], given, error));
+    }
+    return RT_OK;
+}
+
 static rt_status run_as_written(forward *f, const named_tensor *inputs, size_t count,
                                 rt_error *error) {
     RT_TRY(graph_run_bind(f->session, f->entry, inputs, count, f->symbols, error));
+    RT_TRY(check_limits(f, inputs, count, error));
     RT_TRY(graph_run_feed(f->session, f->entry, inputs, count, f->symbols, error));
     RT_TRY(run_entry(f, error));
     for (size_t i = 0; i < f->output_count; ++i)
@@ -203,10 +229,14 @@ static rt_status collect_parts(const forward *f, const named_tensor *inputs, siz
         const forward_value *input = &f->inputs[i];
         if (input->part == PADDED_PART_COUNT) continue;
         padded->names[input->part] = input->name;
-        padded->tensors[input->part] = find_named_tensor(inputs, count, input->name);
-        if (!padded->tensors[input->part] && !input->is_optional)
+        const named_tensor *given = find_named_tensor(inputs, count, input->name);
+        if (given) {
+            padded->tensors[input->part] = &given->tensor;
+            padded->files[input->part] = given->file;
+        } else if (!input->is_optional) {
             status = rt_fail_also(error, status, RT_INVALID_ARGUMENT, "input '%s' (%s) is missing",
                                   input->name, input->type);
+        }
     }
     for (size_t i = 0; i < f->output_count; ++i)
         padded->reads_first |=
@@ -229,7 +259,7 @@ static rt_status make_result(forward *f, size_t index, const padded_rows *padded
     tensor.count = padded->rows * (output->is_per_token ? padded->width : 1) * columns;
     tensor.data = rt_arena_array(&f->arena, (size_t)tensor.count + 1, rt_dtype_bytes(tensor.dtype));
     if (!tensor.data) return fail_memory(error);
-    f->results[index] = (named_tensor){output->name, tensor};
+    f->results[index] = (named_tensor){.name = output->name, .tensor = tensor};
     return RT_OK;
 }
 

@@ -30,6 +30,7 @@ typedef struct forward_value {
     /* Of an input. */
     bool is_optional; /* may be missing */
     padded_part part; /* PADDED_PART_COUNT where the model is not packed */
+    int64_t limit;    /* of what is a number of rows: see index_limit; 0 for none */
     /* Of an output; family_name and is_per_token where the model is packed. */
     rt_dtype dtype;
     const char *family_name; /* in the program: "last_hidden_state" */
@@ -38,7 +39,7 @@ typedef struct forward_value {
 
 typedef struct forward_options {
     session_options session;
-    dumps *dumps; /* NULL: none */
+    const dumps *dumps; /* NULL: none */
 } forward_options;
 
 typedef struct forward {

@@ -7,9 +7,9 @@
 
 #include "runtime/program.h"
 
-const rt_tensor *find_named_tensor(const named_tensor *tensors, size_t count, const char *name) {
+const named_tensor *find_named_tensor(const named_tensor *tensors, size_t count, const char *name) {
     for (size_t i = 0; i < count; ++i)
-        if (strcmp(tensors[i].name, name) == 0) return &tensors[i].tensor;
+        if (strcmp(tensors[i].name, name) == 0) return &tensors[i];
     return NULL;
 }
 
@@ -60,13 +60,22 @@ static bool is_whole(rt_dtype dtype) {
     return rt_dtype_is_integer(dtype) || dtype == RT_BOOL;
 }
 
+/* "x.npy: " in front of an error about what a file holds. */
+static const char *file_of(const named_tensor *input) {
+    return input->file ? input->file : "";
+}
+
+static const char *colon_of(const named_tensor *input) {
+    return input->file ? ": " : "";
+}
+
 static rt_status fail_shape(const retort_program *program, const retort_buffer *buffer,
-                            const rt_tensor *tensor, rt_error *error) {
+                            const named_tensor *input, rt_error *error) {
     char want[256], got[256];
     print_shape(program, &buffer->shape, want, sizeof want);
-    print_tensor_shape(tensor, got, sizeof got);
-    return rt_fail_within(error, RT_INVALID_ARGUMENT, "input '%s' takes %s, here is %s",
-                          buffer->name, want, got);
+    print_tensor_shape(&input->tensor, got, sizeof got);
+    return rt_fail_within(error, RT_INVALID_ARGUMENT, "%s%sinput '%s' takes %s, here is %s",
+                          file_of(input), colon_of(input), buffer->name, want, got);
 }
 
 static rt_status fail_missing(const retort_program *program, const retort_buffer *buffer,
@@ -96,7 +105,8 @@ static rt_status bind_inputs(const retort_program *program, const retort_entry *
     for (uint32_t i = 0; i < entry->buffer_count; ++i) {
         const retort_buffer *buffer = &entry->buffers[i];
         if (buffer->kind != RETORT_BUFFER_INPUT) continue;
-        const rt_tensor *tensor = find_named_tensor(inputs, count, buffer->name);
+        const named_tensor *input = find_named_tensor(inputs, count, buffer->name);
+        const rt_tensor *tensor = &input->tensor;
         rt_dtype dtype = (rt_dtype)buffer->shape.dtype;
         rt_error why = {""};
         rt_status status = retort_shape_bind(program, &buffer->shape, tensor->rank, tensor->dims,
@@ -104,10 +114,10 @@ static rt_status bind_inputs(const retort_program *program, const retort_entry *
         bool is_type_right = dtype == tensor->dtype || (is_whole(dtype) && is_whole(tensor->dtype));
         if (!reports) continue;
         if (error) *error = why;
-        if (status != RT_OK) return fail_shape(program, buffer, tensor, error);
+        if (status != RT_OK) return fail_shape(program, buffer, input, error);
         if (!is_type_right) {
             rt_fail(error, RT_INVALID_ARGUMENT, "its values have another type");
-            return fail_shape(program, buffer, tensor, error);
+            return fail_shape(program, buffer, input, error);
         }
     }
     return RT_OK;
@@ -128,8 +138,8 @@ rt_status graph_run_bind(const session *s, int entry, const named_tensor *inputs
 
 /* ---- feeding */
 
-static rt_status convert(const rt_tensor *from, rt_dtype dtype, void *to, const char *name,
-                         rt_error *error) {
+static rt_status convert(const named_tensor *input, rt_dtype dtype, void *to, rt_error *error) {
+    const rt_tensor *from = &input->tensor;
     for (int64_t i = 0; i < from->count; ++i) {
         int64_t value = rt_element_as_int64(from->dtype, from->data, (size_t)i);
         rt_element_set_int64(dtype, to, (size_t)i, value);
@@ -137,9 +147,10 @@ static rt_status convert(const rt_tensor *from, rt_dtype dtype, void *to, const 
         /* Beyond int64 the same bits mean another number. */
         bool is_huge = value < 0 && (from->dtype == RT_U64) != (dtype == RT_U64);
         if (!is_same || is_huge)
-            return rt_fail(error, RT_INVALID_DATA,
-                           "input '%s': element %" PRId64 " does not fit into %s", name, i,
-                           rt_dtype_text(dtype));
+            return rt_fail(
+                error, RT_INVALID_DATA,
+                "%s%sinput '%s': element %" PRId64 " is %" PRId64 ", which does not fit into %s",
+                file_of(input), colon_of(input), input->name, i, value, rt_dtype_text(dtype));
     }
     return RT_OK;
 }
@@ -151,12 +162,13 @@ rt_status graph_run_feed(session *s, int entry, const named_tensor *inputs, size
     for (uint32_t i = 0; i < e->buffer_count; ++i) {
         const retort_buffer *buffer = &e->buffers[i];
         if (buffer->kind != RETORT_BUFFER_INPUT) continue;
-        const rt_tensor *tensor = find_named_tensor(inputs, count, buffer->name);
+        const named_tensor *input = find_named_tensor(inputs, count, buffer->name);
+        const rt_tensor *tensor = &input->tensor;
         void *to = retort_instance_buffer(session_instance(s), entry, (int)i);
         if (tensor->dtype == (rt_dtype)buffer->shape.dtype) {
             if (tensor->count) memcpy(to, tensor->data, rt_tensor_bytes(tensor));
         } else {
-            RT_TRY(convert(tensor, (rt_dtype)buffer->shape.dtype, to, buffer->name, error));
+            RT_TRY(convert(input, (rt_dtype)buffer->shape.dtype, to, error));
         }
     }
     return RT_OK;
@@ -179,6 +191,6 @@ rt_status graph_run_output(const session *s, int entry, size_t index, const int6
         RT_TRY(retort_size_evaluate(buffer->shape.dims[k], symbols, &tensor.dims[k]));
         tensor.count *= tensor.dims[k];
     }
-    *output = (named_tensor){buffer->name, tensor};
+    *output = (named_tensor){.name = buffer->name, .tensor = tensor};
     return RT_OK;
 }

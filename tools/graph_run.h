@@ -10,10 +10,11 @@
 typedef struct named_tensor {
     const char *name;
     rt_tensor tensor;
+    const char *file; /* it was read from, in front of errors; or NULL */
 } named_tensor;
 
-/* The tensor of that name, or NULL. */
-const rt_tensor *find_named_tensor(const named_tensor *tensors, size_t count, const char *name);
+/* The one of that name, or NULL. */
+const named_tensor *find_named_tensor(const named_tensor *tensors, size_t count, const char *name);
 
 /* Gives the program's symbols their values from the shapes of the inputs, into
  * symbols[symbol_count]; symbols that no input has get 0. Every input of the entry must be there,

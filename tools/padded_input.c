@@ -13,25 +13,31 @@ typedef struct reading {
     int32_t *mask; /* 0 or 1 */
 } reading;
 
+/* "ids.npy: input 'input_ids'". */
+static const char *who(const reading *r, padded_part part) {
+    const char *file = r->input->files[part], *name = r->input->names[part];
+    const char *text = file ? rt_arena_format(r->arena, "%s: input '%s'", file, name)
+                            : rt_arena_format(r->arena, "input '%s'", name);
+    return text ? text : name;
+}
+
 static rt_status check_shapes(reading *r) {
     const rt_tensor *ids = r->input->tensors[PADDED_IDS];
-    for (int part = 0; part < PADDED_PART_COUNT; ++part) {
+    for (padded_part part = 0; part < PADDED_PART_COUNT; ++part) {
         const rt_tensor *tensor = r->input->tensors[part];
-        const char *name = r->input->names[part];
         if (!tensor) continue;
+        const char *name = who(r, part);
         bool is_mask = part == PADDED_MASK;
         if (rt_dtype_is_float(tensor->dtype) && !is_mask)
             return rt_fail(r->error, RT_INVALID_ARGUMENT,
-                           "input '%s' takes integers [rows, positions], here is %s", name,
+                           "%s takes integers [rows, positions], here is %s", name,
                            rt_dtype_text(tensor->dtype));
         if (tensor->rank != 2)
             return rt_fail(r->error, RT_INVALID_ARGUMENT,
-                           "input '%s' takes two axes, [rows, positions]; here are %d", name,
-                           tensor->rank);
+                           "%s takes two axes, [rows, positions]; here are %d", name, tensor->rank);
         if (tensor->dims[0] != ids->dims[0] || tensor->dims[1] != ids->dims[1])
             return rt_fail(r->error, RT_INVALID_ARGUMENT,
-                           "input '%s' is [%" PRId64 ",%" PRId64 "], but '%s' is [%" PRId64
-                           ",%" PRId64 "]",
+                           "%s is [%" PRId64 ",%" PRId64 "], but '%s' is [%" PRId64 ",%" PRId64 "]",
                            name, tensor->dims[0], tensor->dims[1], r->input->names[PADDED_IDS],
                            ids->dims[0], ids->dims[1]);
     }
@@ -65,11 +71,10 @@ static rt_status read_values(const reading *r, padded_part part, int64_t limit, 
         if (!r->mask[i]) continue;
         int64_t value = rt_element_as_int64(tensor->dtype, tensor->data, i);
         if (value < 0 || value >= limit)
-            return rt_fail(r->error, RT_INVALID_DATA,
-                           "input '%s' has %" PRId64 " at [%zu,%zu]; the model knows %" PRId64
-                           " %s, from 0",
-                           r->input->names[part], value, i / (size_t)r->width, i % (size_t)r->width,
-                           limit, of);
+            return rt_fail(
+                r->error, RT_INVALID_DATA,
+                "%s has %" PRId64 " at [%zu,%zu]; the model knows %" PRId64 " %s, from 0",
+                who(r, part), value, i / (size_t)r->width, i % (size_t)r->width, limit, of);
         copy[i] = (int32_t)value;
     }
     *values = copy;
@@ -99,9 +104,9 @@ static rt_status place_tokens(const reading *r, const int32_t **result) {
             if (!counts) positions[at] = (int32_t)i;
             if (r->mask[at] && positions[at] >= longest)
                 return rt_fail(r->error, RT_INVALID_DATA,
-                               "row %zu has a token at position %d; the model has %" PRId64
+                               "%s has a token at position %d of row %zu; the model has %" PRId64
                                " positions",
-                               row, positions[at], longest);
+                               who(r, PADDED_IDS), positions[at], row, longest);
         }
     }
     *result = positions;
@@ -115,9 +120,9 @@ static rt_status check_first_positions(const reading *r) {
         for (int64_t i = 0; i < r->width; ++i) has_token |= mask[i] != 0;
         if (has_token && !mask[0])
             return rt_fail(r->error, RT_INVALID_DATA,
-                           "input '%s': row %" PRId64 " begins with padding, but the model reads "
+                           "%s: row %" PRId64 " begins with padding, but the model reads "
                            "the first position of a row; padding belongs at its end",
-                           r->input->names[PADDED_MASK], row);
+                           who(r, PADDED_MASK), row);
     }
     return RT_OK;
 }

@@ -11,10 +11,11 @@
 typedef enum padded_part { PADDED_IDS, PADDED_MASK, PADDED_TYPES, PADDED_PART_COUNT } padded_part;
 
 typedef struct padded_input {
-    const char *names[PADDED_PART_COUNT]; /* for messages */
-    const rt_tensor
-        *tensors[PADDED_PART_COUNT]; /* without a mask all tokens are real; types NULL */
-    bool reads_first;                /* the model reads the state of each row's first position */
+    /* For messages: the arrays' names, and the files they were read from, or NULL. */
+    const char *names[PADDED_PART_COUNT], *files[PADDED_PART_COUNT];
+    /* Without a mask all tokens are real; types may be NULL. */
+    const rt_tensor *tensors[PADDED_PART_COUNT];
+    bool reads_first; /* the model reads the state of each row's first position */
 } padded_input;
 
 /* Checks the arrays and copies what the model needs of them into `arena`. Positions are what the

@@ -67,7 +67,7 @@ static rt_status run_case(graph_case *c, char which) {
     rt_tensor mask;
     size_t count = 0, compared = 0;
     for (size_t i = 0; i < c->forward.input_count && count < RT_COUNT_OF(inputs); ++i) {
-        inputs[count].name = c->forward.inputs[i].name;
+        inputs[count] = (named_tensor){.name = c->forward.inputs[i].name};
         if (find_input(c, which, inputs[count].name, &inputs[count].tensor)) ++count;
     }
     if (!find_input(c, which, "attention_mask", &mask) || mask.dtype != RT_I32)

@@ -56,7 +56,7 @@ static named_tensor *name_inputs(onnx_case *c, const data_set *set, size_t *coun
     for (size_t i = 0; inputs && i < set->input_count && i < c->model.onnx_input_count; ++i) {
         const char *name = rt_arena_copy_string(&c->arena, c->model.onnx_inputs[i]);
         if (!name) return NULL;
-        inputs[(*count)++] = (named_tensor){name, set->inputs[i]};
+        inputs[(*count)++] = (named_tensor){.name = name, .tensor = set->inputs[i]};
     }
     return inputs;
 }
