@@ -5,8 +5,8 @@
 
 #include "compiler/codegen/emitter.h"
 
-/* c = a b, or c += a b where `adds`, for row-major f32 matrices after the flags; sizes and leading dimensions are i64 and may
- * be 0 (an inner size of 0 gives zeros). */
+/* c = a b, or c += a b where `adds`, for row-major f32 matrices after the flags; sizes and leading
+ * dimensions are i64 and may be 0 (an inner size of 0 gives zeros). */
 typedef struct rt_sgemm {
     bool transpose_a, transpose_b;
     LLVMValueRef rows, columns, inner;

@@ -21,7 +21,7 @@ typedef struct rt_kernel_build {
     LLVMValueRef begin, end, worker; /* i64, i64, i32 */
     LLVMValueRef operands[16];       /* pointers; NULL where left out */
     LLVMValueRef results[4];
-    bool accumulates; /* result 0 holds values that are added to (rt_op_can_accumulate) */
+    bool accumulates;     /* result 0 holds values that are added to (rt_op_can_accumulate) */
     LLVMValueRef scratch; /* this worker's, 64-byte aligned */
     /* i64: the node's attribute `site` where it has one. It is an argument and not a literal, so
      * that layers which differ only in it share a kernel. */
