@@ -91,7 +91,7 @@ bool rt_match_is_near(double number, double wanted) {
     return fabs(number - wanted) <= 1e-6 * fabs(wanted);
 }
 
-static bool same_without_units(const rt_graph *graph, rt_value a, rt_value b) {
+bool rt_match_same_but_units(const rt_graph *graph, rt_value a, rt_value b) {
     rt_type types[2] = {rt_graph_type(graph, a), rt_graph_type(graph, b)};
     rt_dim kept[2][RT_MAX_RANK];
     int counts[2] = {0, 0};
@@ -112,7 +112,7 @@ static bool same_without_units(const rt_graph *graph, rt_value a, rt_value b) {
 rt_value rt_match_skip_unit_axes(const rt_graph *graph, rt_value value) {
     rt_value inner;
     while (rt_match(graph, value, RT_OP_reshape, &inner, 1) &&
-           same_without_units(graph, value, inner))
+           rt_match_same_but_units(graph, value, inner))
         value = inner;
     return value;
 }

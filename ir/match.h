@@ -27,6 +27,9 @@ bool rt_match_product(const rt_graph *graph, rt_value value, rt_value *factors, 
 /* |number - wanted| <= 1e-6 |wanted|: constants in files are rounded to f32. */
 bool rt_match_is_near(double number, double wanted);
 
+/* Have both values the same shape but for axes of size 1? */
+bool rt_match_same_but_units(const rt_graph *graph, rt_value a, rt_value b);
+
 /* Behind reshapes that only add or drop axes of size 1. */
 rt_value rt_match_skip_unit_axes(const rt_graph *graph, rt_value value);
 

@@ -21,7 +21,7 @@ bool rt_value_is_splat(const rt_graph *graph, rt_value value, double *number) {
         op = rt_graph_op(graph, value);
     }
     const rt_tensor *tensor = rt_value_constant(graph, value);
-    if (!tensor || tensor->count < 1 || tensor->count > 64) return false;
+    if (!tensor || tensor->count < 1) return false;
     *number = element(tensor, 0);
     for (int64_t i = 1; i < tensor->count; ++i)
         if (element(tensor, (size_t)i) != *number) return false;

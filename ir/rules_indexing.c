@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Rules on indices: what exporters compute with ranges and shapes is often just the identity. */
+#include "ir/match.h"
 #include "ir/rules.h"
 
 static const rt_node_info *definition(const rt_graph *graph, rt_value value) {
@@ -30,18 +31,25 @@ static bool is_not_negative(const rt_graph *graph, rt_value value) {
            is_not_negative(graph, node->operands[0]) && is_not_negative(graph, node->operands[1]);
 }
 
-static rt_value build_true(const rt_birth *birth) {
-    rt_value yes = rt_build_scalar_int(birth->b, RT_BOOL, 1);
-    return rt_build_broadcast(birth->b, yes, birth->type.dims, (size_t)birth->type.rank);
+static rt_value build_truth(const rt_birth *birth, bool truth) {
+    rt_value value = rt_build_scalar_int(birth->b, RT_BOOL, truth);
+    return rt_build_broadcast(birth->b, value, birth->type.dims, (size_t)birth->type.rank);
 }
 
-/* c <= x = true and c < x = true for a number c <= 0, c < 0 and an x that is never negative. */
+/* For an x that is never negative and a number c: c < x = true where c < 0, x < c = false where
+ * c <= 0; c <= x = true where c <= 0, x <= c = false where c < 0. */
 static rt_value rule_compare(const rt_birth *birth) {
+    const rt_graph *graph = birth->b->graph;
     double number;
-    if (!rt_value_is_splat(birth->b->graph, birth->operands[0], &number)) return RT_NO_VALUE;
-    bool is_below = birth->op == RT_OP_less ? number < 0 : number <= 0;
-    return is_below && is_not_negative(birth->b->graph, birth->operands[1]) ? build_true(birth)
-                                                                            : RT_NO_VALUE;
+    bool is_strict = birth->op == RT_OP_less;
+    for (int side = 0; side < 2; ++side) {
+        bool is_left = side == 0; /* the number's side */
+        if (!rt_value_is_splat(graph, birth->operands[side], &number)) continue;
+        bool is_decided = is_strict == is_left ? number < 0 : number <= 0;
+        if (is_decided && is_not_negative(graph, birth->operands[1 - side]))
+            return build_truth(birth, is_left);
+    }
+    return RT_NO_VALUE;
 }
 
 /* ---- gathering everything in order */
@@ -72,19 +80,39 @@ static bool as_dim(const rt_birth *birth, rt_value value, rt_dim *dim) {
     return true;
 }
 
+/* The axis of `type` that has `before` axes of more than one element before it; -1 without. */
+static int axis_behind(const rt_birth *birth, rt_type type, int before) {
+    for (int i = 0; i < type.rank; ++i)
+        if (!is_unit(birth, type.dims[i]) && before-- == 0) return i;
+    return -1;
+}
+
+/* The axis along which the elements of `value` count 0, 1, 2 …, the same along all others; -1 where
+ * there is none. */
+static int counted_axis(const rt_birth *birth, rt_value value) {
+    const rt_graph *graph = birth->b->graph;
+    const rt_node_info *node = definition(graph, value);
+    rt_type type = rt_graph_type(graph, value);
+    if (node->op == RT_OP_iota) return (int)node->attrs[1].integer;
+    if (node->op != RT_OP_reshape && node->op != RT_OP_broadcast && node->op != RT_OP_cast)
+        return -1;
+    int axis = counted_axis(birth, node->operands[0]);
+    rt_type inner = rt_graph_type(graph, node->operands[0]);
+    if (axis < 0 || is_unit(birth, inner.dims[axis]) || !rt_dtype_is_integer(type.dtype)) return -1;
+    if (node->op == RT_OP_cast) return axis;
+    if (node->op == RT_OP_broadcast) return axis + type.rank - inner.rank;
+    int before = 0;
+    for (int i = 0; i < axis; ++i) before += !is_unit(birth, inner.dims[i]);
+    return rt_match_same_but_units(graph, value, node->operands[0])
+               ? axis_behind(birth, type, before)
+               : -1;
+}
+
 /* Is `value` an index along one axis of a shape of `rank`, and along which? */
 static bool match_axis(const rt_birth *birth, rt_value value, int rank, int *axis) {
-    const rt_graph *graph = birth->b->graph;
-    rt_type type = rt_graph_type(graph, value);
-    const rt_node_info *node = definition(graph, skip_views(graph, value));
-    if (node->op != RT_OP_iota || node->attrs[2].count != 1) return false;
-    *axis = -1;
-    for (int i = 0; i < type.rank; ++i) {
-        if (is_unit(birth, type.dims[i])) continue;
-        if (*axis >= 0 || !rt_dim_equal(type.dims[i], node->attrs[2].dims[0])) return false;
-        *axis = i + rank - type.rank;
-    }
-    return *axis >= 0;
+    int counted = counted_axis(birth, value);
+    *axis = counted + rank - rt_graph_type(birth->b->graph, value).rank;
+    return counted >= 0;
 }
 
 /* Splits a sum of up to `most` products into parts; false where a term has another form. */
@@ -156,8 +184,24 @@ static rt_value gather_from_parts(const rt_birth *birth) {
                             (size_t)birth->type.rank);
 }
 
+/* gather(x, indices) = c where every element of x is the number c. */
+static rt_value gather_of_one_number(const rt_birth *birth) {
+    const double exact = 0x1p53; /* integers below are told apart as numbers */
+    double number;
+    rt_value value;
+    if (!rt_value_is_splat(birth->b->graph, birth->operands[0], &number)) return RT_NO_VALUE;
+    if (rt_dtype_is_float(birth->type.dtype))
+        value = rt_build_scalar(birth->b, birth->type.dtype, number);
+    else if (number > -exact && number < exact)
+        value = rt_build_scalar_int(birth->b, birth->type.dtype, (int64_t)number);
+    else
+        return RT_NO_VALUE;
+    return rt_build_broadcast(birth->b, value, birth->type.dims, (size_t)birth->type.rank);
+}
+
 static rt_value rule_gather(const rt_birth *birth) {
-    if (birth->attrs[0].integer != 0) return RT_NO_VALUE;
+    rt_value number = gather_of_one_number(birth);
+    if (rt_value_is(number) || birth->attrs[0].integer != 0) return number;
     rt_value all = gather_in_order(birth);
     return rt_value_is(all) ? all : gather_from_parts(birth);
 }

@@ -14,9 +14,43 @@ static rt_value if_unchanged(const rt_birth *birth) {
     return rt_type_equal(rt_builder_type(birth->b, x), birth->type) ? x : RT_NO_VALUE;
 }
 
+/* Is `node` a transpose of just the last two axes? */
+static bool swaps_last_two(const rt_node_info *node) {
+    if (node->op != RT_OP_transpose || node->attrs[0].count < 2) return false;
+    uint32_t rank = node->attrs[0].count;
+    for (uint32_t i = 0; i + 2 < rank; ++i)
+        if (node->attrs[0].ints[i] != (int64_t)i) return false;
+    return node->attrs[0].ints[rank - 1] == (int64_t)rank - 2 &&
+           node->attrs[0].ints[rank - 2] == (int64_t)rank - 1;
+}
+
+/* reshape(swap(reshape(x))) = swap(x) for x [A..,M,N]: the leading axes are joined around a swap of
+ * the last two and split again as they were. */
+static rt_value swap_between_joined(const rt_birth *birth) {
+    const rt_node_info *swap = operand_node(birth, 0);
+    const rt_graph *graph = birth->b->graph;
+    int rank = birth->type.rank;
+    if (!swaps_last_two(swap) || rank < 2) return RT_NO_VALUE;
+    const rt_node_info *join = rt_graph_node(graph, rt_graph_definition(graph, swap->operands[0]));
+    if (join->op != RT_OP_reshape) return RT_NO_VALUE;
+    rt_type x = rt_builder_type(birth->b, join->operands[0]);
+    rt_type joined = rt_builder_type(birth->b, swap->operands[0]);
+    int64_t permutation[RT_MAX_RANK];
+    if (x.rank != rank) return RT_NO_VALUE;
+    for (int i = 0; i < rank; ++i) permutation[i] = i;
+    permutation[rank - 2] = rank - 1;
+    permutation[rank - 1] = rank - 2;
+    for (int i = 0; i < rank; ++i)
+        if (!rt_dim_equal(x.dims[permutation[i]], birth->type.dims[i])) return RT_NO_VALUE;
+    for (int i = 1; i <= 2; ++i)
+        if (!rt_dim_equal(x.dims[rank - i], joined.dims[joined.rank - i])) return RT_NO_VALUE;
+    return rt_build_transpose(birth->b, join->operands[0], permutation, (size_t)rank);
+}
+
 /* reshape to the same shape = x; reshape(reshape(x)) = reshape(x). */
 static rt_value rule_reshape(const rt_birth *birth) {
     rt_value same = if_unchanged(birth);
+    if (!rt_value_is(same)) same = swap_between_joined(birth);
     if (rt_value_is(same) || operand_node(birth, 0)->op != RT_OP_reshape) return same;
     return rt_build_reshape(birth->b, operand_node(birth, 0)->operands[0], birth->type.dims,
                             (size_t)birth->type.rank);
@@ -44,28 +78,36 @@ static rt_value rule_transpose(const rt_birth *birth) {
     return rt_build_transpose(birth->b, inner->operands[0], composed, rank);
 }
 
+/* slice(concat(a, b, …)) = the part that it takes whole. */
+static rt_value slice_of_part(const rt_birth *birth) {
+    const rt_node_info *concat = operand_node(birth, 0);
+    rt_dim_table *dims = rt_module_dims(birth->b->module);
+    int64_t axis = birth->attrs[0].integer;
+    rt_dim start = rt_dim_constant(dims, 0);
+    if (concat->op != RT_OP_concat || concat->attrs[0].integer != axis) return RT_NO_VALUE;
+    for (uint32_t i = 0; i < concat->operand_count; ++i) {
+        rt_dim size = rt_builder_type(birth->b, concat->operands[i]).dims[axis];
+        if (rt_dim_equal(start, birth->attrs[1].dim) && rt_dim_equal(size, birth->attrs[2].dim))
+            return concat->operands[i];
+        start = rt_dim_add(dims, start, size);
+    }
+    return RT_NO_VALUE;
+}
+
 /* The whole axis with step 1 = x. */
 static rt_value rule_slice(const rt_birth *birth) {
     int64_t start;
+    if (birth->attrs[3].integer != 1) return RT_NO_VALUE;
     bool starts_at_zero =
         rt_dim_is_constant(rt_module_dims(birth->b->module), birth->attrs[1].dim, &start) &&
         start == 0;
-    return starts_at_zero && birth->attrs[3].integer == 1 ? if_unchanged(birth) : RT_NO_VALUE;
+    rt_value same = starts_at_zero ? if_unchanged(birth) : RT_NO_VALUE;
+    return rt_value_is(same) ? same : slice_of_part(birth);
 }
 
 /* concat of one = it. */
 static rt_value rule_concat(const rt_birth *birth) {
     return birth->operand_count == 1 ? birth->operands[0] : RT_NO_VALUE;
-}
-
-/* Is `node` a transpose of just the last two axes? */
-static bool swaps_last_two(const rt_node_info *node) {
-    if (node->op != RT_OP_transpose || node->attrs[0].count < 2) return false;
-    uint32_t rank = node->attrs[0].count;
-    for (uint32_t i = 0; i + 2 < rank; ++i)
-        if (node->attrs[0].ints[i] != (int64_t)i) return false;
-    return node->attrs[0].ints[rank - 1] == (int64_t)rank - 2 &&
-           node->attrs[0].ints[rank - 2] == (int64_t)rank - 1;
 }
 
 /* matmul of a transpose = matmul with the flag turned. */

@@ -138,8 +138,16 @@ static bool keep_table(rt_recogniser *r, const table *t, rt_model_module module,
     return rt_recogniser_keep(r, t->parameter, module, RT_LEAF_WEIGHT, -1, false);
 }
 
+/* Every token has type 0: what exporters write where no token types were given. */
+static bool is_first_type(const rt_recogniser *r, rt_value index) {
+    double number;
+    return rt_value_is(index) && rt_value_is_splat(r->graph, index, &number) && number == 0;
+}
+
 static bool keep_other(rt_recogniser *r, const table *t, rt_value ids) {
     rt_model_config *config = &r->found->config;
+    if (is_first_type(r, t->index))
+        return keep_table(r, t, RT_MODULE_token_type_embeddings, &config->token_types);
     bool counts = counts_from_zero(r, t->index);
     if (counts || counts_from_padding(r, t->index, ids, &config->padding_id))
         return keep_table(r, t, RT_MODULE_position_embeddings, &config->positions);

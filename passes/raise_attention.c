@@ -5,8 +5,10 @@
  * padding mask as the key mask. The mask may be written as a choice between 0 and a large negative
  * number (-10000 and below, the lowest float, -inf) or as (1 - mask) times such a number: these are
  * all exclusion of a key. */
-#include "ir/rules.h"
+#include <math.h>
+
 #include "ir/match.h"
+#include "ir/rules.h"
 #include "passes/raise.h"
 
 enum { EXCLUDING = -1000 };
@@ -105,12 +107,30 @@ typedef struct found_attention {
     double scale;
 } found_attention;
 
-/* softmax(…) along the last axis, also where rows of NaN are set to 0 behind it. */
+/* Does `condition` tell, of each row of `probabilities` = softmax(scores), that every score was
+ * -inf? Either the row is NaN, or its largest score is -inf. */
+static bool tells_empty_rows(const rt_graph *graph, rt_value condition, rt_value probabilities) {
+    rt_value tested, scores, largest;
+    double number;
+    if (rt_match(graph, condition, RT_OP_is_nan, &tested, 1))
+        return rt_value_equal(tested, probabilities);
+    if (!rt_match_with_number(graph, condition, RT_OP_equal, &tested, &number) ||
+        number != -INFINITY || !rt_match(graph, tested, RT_OP_reduce_max, &largest, 1))
+        return false;
+    rt_node node = rt_graph_definition(graph, tested);
+    rt_attr axes = rt_graph_attr(graph, node, RT_ATTR_reduce_max_axes);
+    return axes.count == 1 && axes.ints[0] == rt_graph_type(graph, largest).rank - 1 &&
+           rt_graph_attr(graph, node, RT_ATTR_reduce_max_keep_dims).integer &&
+           rt_match(graph, probabilities, RT_OP_softmax, &scores, 1) &&
+           rt_value_equal(largest, scores);
+}
+
+/* softmax(…) along the last axis, also where it is set to 0 in rows without a key. */
 static bool match_probabilities(const rt_graph *graph, rt_value value, rt_value *scores) {
-    rt_value choice[3], tested;
+    rt_value choice[3];
     double zero;
     if (rt_match(graph, value, RT_OP_select, choice, 3) &&
-        rt_match(graph, choice[0], RT_OP_is_nan, &tested, 1) && rt_value_equal(tested, choice[2]) &&
+        tells_empty_rows(graph, choice[0], choice[2]) &&
         rt_value_is_splat(graph, choice[1], &zero) && zero == 0)
         value = choice[2];
     return rt_match(graph, value, RT_OP_softmax, scores, 1);

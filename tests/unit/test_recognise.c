@@ -201,5 +201,48 @@ static void test_other_graphs(void) {
                 "below the output there is no encoder layer");
 }
 
+/* One layer over words, positions and a table of types that is looked up at %index. */
+#define ENCODER(index)                                                                            \
+    "parameter @w: f32[9,4]\nparameter @p: f32[8,4]\nparameter @t: f32[2,4]\n"                    \
+    "parameter @m: f32[4,4]\nparameter @i: f32[6,4]\nparameter @o: f32[4,6]\n"                    \
+    "parameter @v: f32[4]\nparameter @u: f32[6]\n"                                                \
+    "graph @forward {\n" EMBEDDINGS "  %t = parameter @t\n"                                       \
+    "  %index: i64[] = constant " index "\n"                                                      \
+    "  %all: i64[b,s] = broadcast %index {shape = [b,s]}\n"                                       \
+    "  %types = gather %t, %all {axis = 0}\n  %sum = add %e, %types\n"                            \
+    "  %m = parameter @m\n  %i = parameter @i\n  %o = parameter @o\n"                             \
+    "  %v = parameter @v\n  %u = parameter @u\n"                                                  \
+    "  %x, %x1, %x2 = layer_norm %sum, %v, %v {epsilon = 1e-5}\n"                                 \
+    "  %xm = matmul %x, %m {transpose_b = true}\n  %q = add %xm, %v\n"                            \
+    "  %flat: f32[b*s,4] = reshape %q {shape = [b*s,4]}\n"                                        \
+    "  %rows: i32[b+1] = iota {dtype = i32, axis = 0, shape = [b+1]}\n"                           \
+    "  %s: i64[] = dim {size = s}\n  %length = cast %s {dtype = i32}\n"                           \
+    "  %starts = mul %rows, %length\n"                                                            \
+    "  %a, %lse = attention %flat, %flat, %flat, %starts {heads = 1, scale = 0.5, longest = s}\n" \
+    "  %mixed: f32[b,s,4] = reshape %a {shape = [b,s,4]}\n"                                       \
+    "  %am = matmul %mixed, %m {transpose_b = true}\n  %ab = add %am, %v\n"                       \
+    "  %r = add %ab, %x\n"                                                                        \
+    "  %n, %n1, %n2 = layer_norm %r, %v, %v {epsilon = 1e-5}\n"                                   \
+    "  %im = matmul %n, %i {transpose_b = true}\n  %ib = add %im, %u\n  %g = gelu %ib\n"          \
+    "  %om = matmul %g, %o {transpose_b = true}\n  %ob = add %om, %v\n  %f = add %ob, %n\n"       \
+    "  %y, %y1, %y2 = layer_norm %f, %v, %v {epsilon = 1e-5}\n  output \"y\" = %y\n}\n"
+
+/* A table of types of which only the first row is used is what exporters write where the caller
+ * gave no types; of another row it would be a different model. */
+static void test_types_that_are_all_the_same(void) {
+    static const char text[] = ENCODER("0");
+    import_fixture f = {0};
+    f.module = rt_parse_module(text, strlen(text), "graph", &f.diagnostics);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f.module);
+    recognise(&f, "forward");
+    if (!f.is_recognised) printf("%s\n", f.found.reason);
+    CU_ASSERT_FATAL(f.is_recognised);
+    CU_ASSERT_EQUAL(f.found.config.family, RT_FAMILY_bert);
+    CU_ASSERT_EQUAL(f.found.config.token_types, 2);
+    CU_ASSERT_EQUAL(f.found.config.positions, 8);
+    finish(&f);
+    expect_none(ENCODER("1"), "a table of the embeddings is neither of words, positions nor");
+}
+
 TEST_MAIN("recognise", TEST(test_encoders), TEST(test_classifiers), TEST(test_sentence_encoder),
-          TEST(test_other_graphs))
+          TEST(test_other_graphs), TEST(test_types_that_are_all_the_same))
