@@ -58,6 +58,14 @@ bool rt_diagnostics_failed(const rt_diagnostics *sink) {
     return sink->error_count > 0;
 }
 
+/* The text; errors of files begin with the file, which need not be told twice. */
+static const char *text_without(const char *text, const char *file) {
+    size_t length = strlen(file);
+    bool is_told =
+        length && strncmp(text, file, length) == 0 && strncmp(text + length, ": ", 2) == 0;
+    return is_told ? text + length + 2 : text;
+}
+
 const char *rt_diagnostic_text(const rt_diagnostic *diagnostic, rt_arena *arena) {
     static const char *const severities[] = {"error", "warning", "note"};
     const rt_location *at = &diagnostic->location;
@@ -69,7 +77,8 @@ const char *rt_diagnostic_text(const rt_diagnostic *diagnostic, rt_arena *arena)
     return rt_arena_format(arena, "%s%s%s%s%s%s: %s%s%s%s", file, at->file ? ":" : "", line, column,
                            at->file || at->line ? " " : "", severities[diagnostic->severity],
                            at->name ? "'" : "", name, at->name ? "': " : "",
-                           diagnostic->text ? diagnostic->text : "(no memory left for the text)");
+                           diagnostic->text ? text_without(diagnostic->text, file)
+                                            : "(no memory left for the text)");
 }
 
 const char *rt_diagnostics_text(const rt_diagnostics *sink, rt_arena *arena) {

@@ -40,6 +40,17 @@ static void test_lines_keep_their_order_and_severity(void) {
     CU_ASSERT_FALSE(rt_diagnostics_failed(&sink));
 }
 
+static void test_file_is_told_once(void) {
+    rt_diagnostics sink = {0};
+    rt_diagnose(&sink, RT_ERROR, (rt_location){.file = "a/b"}, "a/b: cut off");
+    rt_diagnose(&sink, RT_ERROR, (rt_location){.file = "a/b"}, "a/bc: cut off");
+    rt_diagnose(&sink, RT_ERROR, (rt_location){0}, ": cut off");
+    const char *text = rt_diagnostics_text(&sink, &sink.arena);
+    CU_ASSERT_STRING_EQUAL(text, "a/b: error: cut off\na/b: error: a/bc: cut off\n"
+                                 "error: : cut off\n");
+    rt_diagnostics_deinit(&sink);
+}
+
 /* A parser that fails destroys its module, and with it the interned names in locations. */
 static void test_locations_outlive_their_strings(void) {
     rt_diagnostics sink = {0};
@@ -72,5 +83,5 @@ static void test_long_texts_are_whole(void) {
 }
 
 TEST_MAIN("diagnostic", TEST(test_absent_parts_are_left_out),
-          TEST(test_lines_keep_their_order_and_severity),
+          TEST(test_lines_keep_their_order_and_severity), TEST(test_file_is_told_once),
           TEST(test_locations_outlive_their_strings), TEST(test_long_texts_are_whole))
