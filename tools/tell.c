@@ -33,9 +33,13 @@ void tell_line(const char *severity, const char *line, size_t length) {
 }
 
 int tell_error(const rt_error *error) {
+    static const char note[] = "note: "; /* a line about those before it */
     for (const char *line = error->text; *line;) {
-        size_t length = strcspn(line, "\n");
-        tell_line("error", line, length);
+        size_t length = strcspn(line, "\n"), start = sizeof note - 1;
+        if (strncmp(line, note, start) == 0)
+            fprintf(stderr, "%.*s\n", (int)length, line);
+        else
+            tell_line("error", line, length);
         line += length + (line[length] == '\n');
     }
     return 1;

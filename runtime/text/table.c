@@ -285,7 +285,7 @@ static rt_status report(const table_reader *reader, rt_status status, rt_error *
         if (used >= room) used = room - 1;
     }
     if (shown < table->problem_count)
-        snprintf(error->text + used, sizeof error->text - used, "\n%s: %zu more wrong rows", "…",
+        snprintf(error->text + used, sizeof error->text - used, "\nnote: %zu more wrong rows",
                  table->problem_count - shown);
     return status;
 }

@@ -128,4 +128,14 @@ else
     skip "no test data"
 fi
 
+begin "more wrong rows than are shown are counted"
+{
+    printf 'sentence\tlabel\n'
+    for i in 1 2 3 4 5 6 7 8 9 10; do printf 'bad\nbad\nbad\nbad\nbad\n'; done
+} >many.tsv
+printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\nbad\n' >few.txt
+run 1 retort data stats many.tsv --vocabulary few.txt
+told "many.tsv:2: error: too few columns: 1 where the header has 2"
+holds grep -q '^note: [0-9]* more wrong rows$' .err
+
 finish
