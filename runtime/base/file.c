@@ -258,7 +258,10 @@ rt_status rt_folder_create(const char *path, rt_error *error) {
         char kept = *end;
         *end = '\0';
         int number = mkdir(partial, 0777) ? errno : 0;
-        if (number && !rt_folder_exists(partial)) status = fail_with(error, partial, number);
+        if (number == EEXIST && rt_file_exists(partial))
+            status = rt_fail(error, RT_IO, "%s: is a file, expected a folder", partial);
+        else if (number && !rt_folder_exists(partial))
+            status = fail_with(error, partial, number);
         *end = kept;
     }
     free(partial);

@@ -178,7 +178,7 @@ static void test_folders(void) {
     CU_ASSERT_EQUAL(rt_file_replace(in_folder("a/b/c/file"), "x", 1, NULL), RT_OK);
     CU_ASSERT_TRUE(rt_file_exists(in_folder("a/b/c/file")));
     CU_ASSERT_EQUAL(rt_folder_create(in_folder("a/b/c/file/d"), &error), RT_IO);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "a/b/c/file: File exists"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "a/b/c/file: is a file, expected a folder"));
     CU_ASSERT_EQUAL(rt_folder_create("", &error), RT_INVALID_ARGUMENT);
     /* Where nobody may make folders the reason is told, not that none is there. */
     CU_ASSERT_EQUAL(rt_folder_create("/sys/none", &error), RT_IO);
