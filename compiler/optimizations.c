@@ -48,6 +48,13 @@ rt_status rt_optimizations_leave_out(rt_optimizations *set, const char *names, r
     return RT_OK;
 }
 
+void rt_optimizations_choose_passes(rt_optimizations set, rt_pass_manager *manager) {
+    rt_pass pass;
+    for (int i = 0; i < RT_OPTIMIZATION_COUNT; ++i)
+        if (rt_pass_from_text(rows[i].text, strlen(rows[i].text), &pass))
+            manager->skips[pass] = !rt_optimizes(set, (rt_optimization)i);
+}
+
 const char *rt_optimization_listing(rt_arena *arena) {
     const char *text = "";
     for (int i = 0; text && i < RT_OPTIMIZATION_COUNT; ++i)

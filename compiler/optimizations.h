@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "passes/pass_manager.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/status.h"
 
@@ -35,6 +36,9 @@ const char *rt_optimization_text(rt_optimization which);
  * names that there are, where one is unknown; the set is then unchanged. */
 RT_MUST_CHECK rt_status rt_optimizations_leave_out(rt_optimizations *set, const char *names,
                                                    rt_error *error);
+
+/* Lets the manager skip the passes that are left out. */
+void rt_optimizations_choose_passes(rt_optimizations set, rt_pass_manager *manager);
 
 /* A line for each optimisation: its name and what it does. NULL without memory. */
 const char *rt_optimization_listing(rt_arena *arena);

@@ -106,6 +106,7 @@ static rt_status read_job(program *p) {
 static rt_status run_passes(program *p) {
     p->manager->dump = p->watch.dump;
     p->manager->dump_user = p->watch.dump_user;
+    rt_optimizations_choose_passes(p->watch.optimizations, p->manager);
     for (size_t i = 0; i < p->watch.dump_count; ++i)
         RT_TRY(rt_pass_manager_mark(p->manager, p->manager->dumps_after, p->watch.dump_after[i]));
     return rt_pass_manager_run(p->manager, p->module);

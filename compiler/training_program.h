@@ -3,6 +3,7 @@
 #ifndef RETORT_COMPILER_TRAINING_PROGRAM_H
 #define RETORT_COMPILER_TRAINING_PROGRAM_H
 
+#include "compiler/optimizations.h"
 #include "ir/graph.h"
 #include "models/configuration.h"
 
@@ -17,6 +18,7 @@ typedef struct rt_program_options {
     size_t dump_count;
     void (*dump)(void *user, const rt_module *module, const char *pass);
     void *dump_user;
+    rt_optimizations optimizations;
 } rt_program_options;
 
 /* The training program: entry points step, update, evaluate and predict. NULL after diagnostics;

@@ -8,8 +8,10 @@
 /* ---- sources */
 
 rt_value rt_build_input(rt_builder *b, const char *name, rt_type type) {
-    rt_attr attrs[3] = {
-        {.text = name}, {.dtype = type.dtype}, {.dims = type.dims, .count = (uint32_t)type.rank}};
+    rt_attr attrs[4] = {{.text = name},
+                        {.dtype = type.dtype},
+                        {.dims = type.dims, .count = (uint32_t)type.rank},
+                        {.integer = false}};
     return rt_build(b, RT_OP_input, NULL, 0, attrs);
 }
 

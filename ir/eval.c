@@ -240,6 +240,19 @@ rt_status rt_eval_node(const rt_graph *graph, rt_node node, const rt_array *cons
     return RT_OK;
 }
 
+static rt_status check_order(const rt_graph *graph, rt_value input, const rt_array *array,
+                             rt_error *error) {
+    rt_node node = rt_graph_definition(graph, input);
+    if (!rt_graph_attr(graph, node, RT_ATTR_input_ascends).integer) return RT_OK;
+    for (int64_t i = 1; i < array->count; ++i)
+        if (array->integer[i - 1] >= array->integer[i])
+            return rt_fail(error, RT_INVALID_DATA,
+                           "input '%s' does not ascend: element %lld is %lld, behind %lld",
+                           rt_graph_attr(graph, node, RT_ATTR_input_name).text, (long long)i,
+                           (long long)array->integer[i], (long long)array->integer[i - 1]);
+    return RT_OK;
+}
+
 /* Puts the inputs' arrays at their values, once the symbols are bound and all shapes fit. */
 static rt_status place_inputs(const rt_graph *graph, const rt_array *const *inputs,
                               int64_t *symbols, const rt_array **values, rt_error *error) {
@@ -251,6 +264,7 @@ static rt_status place_inputs(const rt_graph *graph, const rt_array *const *inpu
         const char *name =
             rt_graph_attr(graph, rt_graph_definition(graph, value), RT_ATTR_input_name).text;
         RT_TRY(check_array(graph, inputs[i], rt_graph_type(graph, value), name, symbols, error));
+        RT_TRY(check_order(graph, value, inputs[i], error));
         values[value.index] = inputs[i];
     }
     return RT_OK;

@@ -42,7 +42,11 @@ bool infer_declared(rt_infer *infer) {
     if (shape->count > RT_MAX_RANK)
         return rt_infer_fail(infer, "'%s' has rank %u, at most %d is supported",
                              infer->attrs[0].text, shape->count, RT_MAX_RANK);
-    infer->results[0] = rt_type_make(infer->attrs[1].dtype, (int)shape->count, shape->dims);
+    rt_type type = rt_type_make(infer->attrs[1].dtype, (int)shape->count, shape->dims);
+    if (infer->attrs[3].integer && (type.dtype != RT_I32 || type.rank != 1))
+        return rt_infer_fail(infer, "'%s' ascends, but is %s; i32[M] is needed",
+                             infer->attrs[0].text, infer_type_text(infer, type));
+    infer->results[0] = type;
     return true;
 }
 

@@ -207,6 +207,7 @@ rt_status rt_pass_manager_run(rt_pass_manager *manager, rt_module *module) {
     for (size_t i = 0; i < manager->step_count; ++i) {
         rt_pass_step *step = &manager->steps[i];
         if (manager->limit >= 0 && (size_t)manager->limit <= i) break;
+        if (manager->skips[step->pass]) continue;
         step->nodes_before = nodes;
         RT_TRY(run_step(manager, step, module));
         step->nodes_after = nodes = count_nodes(module);
@@ -223,7 +224,7 @@ const char *rt_pass_manager_report(const rt_pass_manager *manager, rt_arena *are
         rt_arena_format(arena, "%-16s %9s %8s %8s\n", "pass", "ms", "before", "after");
     for (size_t i = 0; i < manager->step_count && text; ++i) {
         const rt_pass_step *step = &manager->steps[i];
-        if (!step->has_run) break;
+        if (!step->has_run) continue;
         text = rt_arena_format(arena, "%s%-16s %9.3f %8zu %8zu", text,
                                rt_pass_describe(step->pass)->text, step->seconds * 1e3,
                                step->nodes_before, step->nodes_after);

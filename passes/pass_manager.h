@@ -37,7 +37,8 @@ typedef struct rt_pass_manager {
     void (*dump)(void *user, const rt_module *module, const char *pass);
     void *dump_user;
     bool stops_after[RT_PASS_COUNT];
-    int64_t limit; /* passes to run; -1 (from create) runs all */
+    bool skips[RT_PASS_COUNT]; /* does not run these where the list has them */
+    int64_t limit;             /* passes to run; -1 (from create) runs all */
 } rt_pass_manager;
 
 /* NULL where there is no memory. `diagnostics` outlives the manager. */

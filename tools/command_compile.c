@@ -77,7 +77,8 @@ static rt_module *make_module(request *r, const char **settings) {
                                   .arena = &r->arena,
                                   .dump_after = r->dumps.passes,
                                   .dump_count = r->dumps.count,
-                                  .dump = dumps_print};
+                                  .dump = dumps_print,
+                                  .optimizations = r->optimizations};
     rt_spec *spec = rt_spec_read(r->spec, &spec_options, &r->diagnostics);
     rt_module *module = spec ? rt_training_program(spec, &options, &r->diagnostics) : NULL;
     rt_spec_destroy(spec);

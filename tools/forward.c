@@ -137,11 +137,13 @@ void forward_close(forward *f) {
 
 /* ---- compiling */
 
-static rt_status run_passes(forward *f, const dumps *wanted) {
+static rt_status run_passes(forward *f, const forward_options *options) {
+    const dumps *wanted = options->dumps;
     rt_pass_manager *manager = rt_pass_manager_create(&f->model->diagnostics);
     if (!manager) return RT_OUT_OF_MEMORY;
     rt_status status = rt_pass_manager_add_pipeline(manager, "inference");
     manager->dump = dumps_print;
+    rt_optimizations_choose_passes(options->session.optimizations, manager);
     for (size_t i = 0; wanted && status == RT_OK && i < wanted->count; ++i)
         status = rt_pass_manager_mark(manager, manager->dumps_after, wanted->passes[i]);
     if (status == RT_OK) status = rt_pass_manager_run(manager, f->model->module);
@@ -153,7 +155,7 @@ rt_status forward_compile(forward *f, const forward_options *options, rt_error *
     model_file *m = f->model;
     const char *name = rt_arena_copy_string(&m->arena, rt_graph_name(m->graph));
     if (!name) return fail_memory(error);
-    rt_status status = run_passes(f, options->dumps);
+    rt_status status = run_passes(f, options);
     m->graph = rt_module_find_graph(m->module, name);
     if (status != RT_OK) return rt_fail(error, status, "%s: %s", m->path, rt_status_text(status));
     RT_TRY(session_open(m->module, &options->session, &f->session, error));

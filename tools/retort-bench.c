@@ -71,8 +71,9 @@ static rt_status compile(bench_run *run, const session_options *compiled) {
     rt_spec *spec =
         text ? rt_spec_parse(text, strlen(text), run->which->name, &options, &diagnostics) : NULL;
     rt_module *module = NULL;
+    rt_program_options program = {.optimizations = compiled->optimizations};
     if (spec)
-        module = run->which->is_training ? rt_training_program(spec, NULL, &diagnostics)
+        module = run->which->is_training ? rt_training_program(spec, &program, &diagnostics)
                                          : rt_inference_program(spec, &diagnostics);
     rt_status status =
         module ? session_open(module, compiled, &run->session, run->error) : RT_INVALID_DATA;

@@ -54,6 +54,7 @@ static rt_status set_limit(request *r, const char *value) {
 static rt_status leave_out(request *r, const char *names) {
     rt_error error;
     rt_status status = rt_optimizations_leave_out(&r->optimizations, names, &error);
+    rt_optimizations_choose_passes(r->optimizations, r->manager);
     if (status == RT_OK) return status;
     return rt_diagnose_error(&r->diagnostics, status, (rt_location){0}, "%s", error.text);
 }

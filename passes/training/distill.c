@@ -96,7 +96,11 @@ static rt_value shared_input(distiller *d, rt_builder *b, const rt_graph *model,
     const char *name = input_name(model, index);
     rt_type type = rt_graph_type(model, rt_graph_input(model, index));
     rt_value input = rt_graph_find_input(b->graph, name);
-    if (!rt_value_is(input)) return rt_build_input(b, name, type);
+    if (!rt_value_is(input)) {
+        const rt_attr *attrs =
+            rt_graph_node(model, rt_graph_definition(model, rt_graph_input(model, index)))->attrs;
+        return rt_build(b, RT_OP_input, NULL, 0, attrs);
+    }
     rt_type have = rt_graph_type(b->graph, input);
     if (rt_type_equal(have, type)) return input;
     const rt_dim_table *dims = rt_module_dims(d->module);

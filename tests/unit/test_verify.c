@@ -136,8 +136,10 @@ static void test_assignments(void) {
 static void test_two_inputs_of_one_name(void) {
     fixture f;
     setup(&f);
-    rt_attr attrs[] = {
-        {.text = rt_module_intern(f.module, "x")}, {.dtype = RT_F32}, {.dims = NULL}};
+    rt_attr attrs[] = {{.text = rt_module_intern(f.module, "x")},
+                       {.dtype = RT_F32},
+                       {.dims = NULL},
+                       {.integer = 0}};
     rt_type scalar = rt_type_scalar(RT_F32);
     rt_graph_append(f.graph, RT_OP_input, NULL, 0, attrs, &scalar, (rt_location){0});
     finish(&f, RT_FORM_TYPED, "graph 'g': two inputs are called 'x'");

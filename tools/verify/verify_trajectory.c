@@ -81,7 +81,8 @@ static rt_status compile(trajectory *t, const verify_options *options) {
     rt_spec *spec = path ? rt_spec_parse(t->recipe.spec, strlen(t->recipe.spec), path,
                                          &spec_options, &diagnostics)
                          : NULL;
-    rt_module *module = spec ? rt_training_program(spec, NULL, &diagnostics) : NULL;
+    rt_program_options program = {.optimizations = options->session.optimizations};
+    rt_module *module = spec ? rt_training_program(spec, &program, &diagnostics) : NULL;
     rt_status status =
         module ? session_open(module, &options->session, &t->session, t->error) : RT_INVALID_DATA;
     if (status != RT_OK && rt_diagnostics_failed(&diagnostics))
