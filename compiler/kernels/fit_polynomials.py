@@ -84,14 +84,18 @@ def fit_exp(degree):
     return remez(exp_tail, lambda r: mp.exp(r) / max(r**2, mp.mpf("1e-4")), -bound, bound, degree)
 
 
-show("exp f32, degree 5", fit_exp(3), True)
+# exp(r) = 1 + r p(r): one more free coefficient where every instruction counts.
+exp_slope = from_limit(lambda r: (mp.exp(r) - 1) / r, 1)
+slope_weight = lambda r: mp.exp(r) / max(abs(r), mp.mpf("1e-2"))
+slope_bound = HALF_LN2 * mp.mpf("1.001")
+show("exp f32, degree 5", remez(exp_slope, slope_weight, -slope_bound, slope_bound, 4), True)
 show("exp f32, degree 6", fit_exp(4), True)
 show("exp f64, degree 11", fit_exp(9), False)
 
-# log(1+f) = f - f^2/2 + f^3 p(f), f in [sqrt(1/2)-1, sqrt(2)-1]; error relative to log(1+f).
-log_tail = from_limit(lambda f: (mp.log1p(f) - f + f * f / 2) / f**3, mp.mpf(1) / 3)
-log_weight = lambda f: abs(mp.log1p(f)) / max(abs(f) ** 3, mp.mpf("1e-6")) if f else mp.mpf(10) ** 4
-show("log f32", remez(log_tail, log_weight, mp.sqrt(0.5) - 1, mp.sqrt(2) - 1, 6), True)
+# log(1+f) = f + f^2 p(f), f in [sqrt(1/2)-1, sqrt(2)-1]; error relative to log(1+f).
+log_tail = from_limit(lambda f: (mp.log1p(f) - f) / f**2, mp.mpf(-1) / 2)
+log_weight = lambda f: abs(mp.log1p(f)) / max(f * f, mp.mpf("1e-4")) if abs(f) > 0.001 else mp.mpf(10)
+show("log f32", remez(log_tail, log_weight, mp.sqrt(0.5) - 1, mp.sqrt(2) - 1, 7), True)
 # log(1+f) = 2s + s r(s^2), s = f/(2+f), r(z) = z p(z); error relative to the leading term 2s.
 atanh_tail = from_limit(lambda z: (2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 2) / z, mp.mpf(2) / 3)
 z_bound = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2
@@ -100,9 +104,9 @@ show("log f64", remez(atanh_tail, lambda z: 1 / max(z, mp.mpf("1e-4")), 0, z_bou
 # tanh(x) = x p(x^2) / q(x^2) up to 9.02, where it rounds to 1; relative error.
 tanh_ratio = from_limit(lambda z: mp.tanh(mp.sqrt(z)) / mp.sqrt(z), 1)
 show("tanh f32", remez(tanh_ratio, tanh_ratio, 0, mp.mpf("9.02") ** 2, 6, 3), True)
-# erf(x) = x p(x^2) / q(x^2) up to 3.925, where it rounds to 1; relative error.
+# erf(x) = x p(x^2) / q(x^2) up to 3.8325, where it is 1 - 2^-24; relative error.
 erf_ratio = from_limit(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z), 2 / mp.sqrt(mp.pi))
-erf_fit = remez(erf_ratio, erf_ratio, 0, mp.mpf("3.925") ** 2, 6, 4)
+erf_fit = remez(erf_ratio, erf_ratio, 0, mp.mpf("3.8325") ** 2, 6, 4)
 show("erf f32", erf_fit, True)
 # gelu: erf(x / sqrt 2) / 2 = x p(x^2) / q(x^2).
 half = ([c / (2 * mp.sqrt(2)) for c in erf_fit[0]], erf_fit[1], erf_fit[2])

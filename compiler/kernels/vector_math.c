@@ -38,36 +38,45 @@ static LLVMValueRef clamp(rt_emitter *e, LLVMValueRef x, double limit) {
 
 /* ---- exp: x = n log 2 + r, exp(x) = 2^n exp(r) */
 
-/* exp(r) = 1 + r + r^2 p(r), |r| <= log(2) / 2 */
+/* exp(r) = 1 + r + r^2 p(r), |r| <= log(2) / 2; the short one is exp(r) itself */
 static const double exp_f32[] = {0.49999994, 0.166665196, 0.0416683927, 0.00836878084,
                                  0.00138144672};
-static const double exp_f32_short[] = {0.499992281, 0.166671172, 0.0418905467, 0.00831245538};
+static const double exp_f32_short[] = {1,           0.999999702,  0.499991447,
+                                       0.166676447, 0.0418984145, 0.00829003658};
 static const double exp_f64[] = {
     0.50000000000000111,    0.16666666666666408,    0.041666666666529358,   0.0083333333334968257,
     0.0013888888943890257,  0.00019841269502417119, 2.4801492786984431e-05, 2.7557589220256395e-06,
     2.7630372428404071e-07, 2.4999432047663874e-08};
 
 typedef struct exp_parts {
-    LLVMValueRef tail;   /* exp(r) - 1 */
+    LLVMValueRef r;
     LLVMValueRef n_bits; /* n in the exponent's place of the bits */
 } exp_parts;
 
 /* Adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves it in the low bits, whose shift to
  * the exponent's place drops the rest. log 2 in two parts, n times the first of which is exact. */
-static exp_parts split_exp(rt_emitter *e, LLVMValueRef x, bool is_short) {
+static exp_parts split_exp(rt_emitter *e, LLVMValueRef x) {
     bool wide = is_double(x);
     double magic = wide ? 0x1.8p52 : 0x1.8p23, high = wide ? 0x1.62e42feep-1 : 0x1.63p-1;
     LLVMValueRef shifted = mul_add(e, x, real(e, x, 0x1.71547652b82fep0), real(e, x, magic));
     LLVMValueRef n = sub(e, shifted, real(e, x, magic));
     LLVMValueRef r = mul_add(e, n, real(e, x, -high), x);
     r = mul_add(e, n, real(e, x, wide ? -0x1.a39ef35793c76p-33 : 0x1.bd0105c610ca8p-13), r);
-    LLVMValueRef p = wide       ? POLYNOMIAL(e, r, exp_f64)
-                     : is_short ? POLYNOMIAL(e, r, exp_f32_short)
-                                : POLYNOMIAL(e, r, exp_f32);
     LLVMValueRef bits = bits_of(e, shifted);
     return (exp_parts){
-        mul_add(e, mul(e, r, r), p, r),
-        LLVMBuildShl(e->builder, bits, rt_emit_int_like(e, bits, wide ? 52 : 23), "")};
+        r, LLVMBuildShl(e->builder, bits, rt_emit_int_like(e, bits, wide ? 52 : 23), "")};
+}
+
+/* exp(r) - 1 */
+static LLVMValueRef exp_tail(rt_emitter *e, LLVMValueRef r) {
+    LLVMValueRef p = is_double(r) ? POLYNOMIAL(e, r, exp_f64) : POLYNOMIAL(e, r, exp_f32);
+    return mul_add(e, mul(e, r, r), p, r);
+}
+
+/* 2^n */
+static LLVMValueRef exp_scale(rt_emitter *e, exp_parts parts) {
+    LLVMValueRef one = real(e, parts.r, 1);
+    return real_of_bits(e, add(e, bits_of(e, one), parts.n_bits), one);
 }
 
 /* log of the smallest normal number and of the largest */
@@ -79,15 +88,16 @@ static double most_exponent(LLVMValueRef x) {
 }
 
 LLVMValueRef rt_emit_exp_falling(rt_emitter *e, LLVMValueRef x) {
-    exp_parts parts = split_exp(e, x, true);
-    LLVMValueRef scale = real_of_bits(e, add(e, bits_of(e, real(e, x, 1)), parts.n_bits), x);
-    LLVMValueRef y = mul_add(e, scale, parts.tail, scale);
+    exp_parts parts = split_exp(e, x);
+    LLVMValueRef scale = exp_scale(e, parts);
+    LLVMValueRef y = is_double(x) ? mul_add(e, scale, exp_tail(e, parts.r), scale)
+                                  : mul(e, scale, POLYNOMIAL(e, parts.r, exp_f32_short));
     return where(e, is_less(e, x, real(e, x, least_exponent(x))), real(e, x, 0), y);
 }
 
 LLVMValueRef rt_emit_exp(rt_emitter *e, LLVMValueRef x) {
-    exp_parts parts = split_exp(e, x, false);
-    LLVMValueRef y = add(e, parts.tail, real(e, x, 1));
+    exp_parts parts = split_exp(e, x);
+    LLVMValueRef y = add(e, exp_tail(e, parts.r), real(e, x, 1));
     /* On the bits, not by a factor: 2^n alone would overflow for the largest results. */
     y = real_of_bits(e, add(e, bits_of(e, y), parts.n_bits), x);
     y = where(e, is_less(e, x, real(e, x, least_exponent(x))), real(e, x, 0), y);
@@ -98,17 +108,16 @@ LLVMValueRef rt_emit_exp(rt_emitter *e, LLVMValueRef x) {
 
 /* exp(x) - 1 for f64 and |x| <= 700, without loss near 0: 2^n (exp(r) - 1) + (2^n - 1). */
 static LLVMValueRef exp_minus_1(rt_emitter *e, LLVMValueRef x) {
-    exp_parts parts = split_exp(e, x, false);
-    LLVMValueRef one = real(e, x, 1);
-    LLVMValueRef scale = real_of_bits(e, add(e, bits_of(e, one), parts.n_bits), x);
-    return mul_add(e, scale, parts.tail, sub(e, scale, one));
+    exp_parts parts = split_exp(e, x);
+    LLVMValueRef scale = exp_scale(e, parts);
+    return mul_add(e, scale, exp_tail(e, parts.r), sub(e, scale, real(e, x, 1)));
 }
 
 /* ---- log: x = 2^k m, sqrt(1/2) <= m < sqrt(2) */
 
-/* log(1+f) = f - f^2/2 + f^3 p(f) */
-static const double log_f32[] = {0.333339095, -0.250013381, 0.199630678, -0.165775701,
-                                 0.149147302, -0.14267619,  0.0870069638};
+/* log(1+f) = f + f^2 p(f) */
+static const double log_f32[] = {-0.499999911, 0.333339512, -0.250017554, 0.199620724,
+                                 -0.16570507,  0.149179727, -0.143075302, 0.0873485506};
 /* log(1+f) = 2s + s z p(z), s = f/(2+f), z = s^2 */
 static const double log_f64[] = {0.6666666666666734,  0.39999999999414887, 0.28571428742348126,
                                  0.22222198576630164, 0.18183564173208669, 0.153140538911723,
@@ -116,8 +125,9 @@ static const double log_f64[] = {0.6666666666666734,  0.39999999999414887, 0.285
 
 /* log(1+f) + k log 2; the small parts are added first. */
 static LLVMValueRef log_of_parts(rt_emitter *e, LLVMValueRef f, LLVMValueRef k) {
-    LLVMValueRef half_square = mul(e, mul(e, f, f), real(e, f, 0.5));
+    LLVMValueRef square = mul(e, f, f);
     if (is_double(f)) {
+        LLVMValueRef half_square = mul(e, square, real(e, f, 0.5));
         LLVMValueRef s = divide(e, f, add(e, f, real(e, f, 2))), z = mul(e, s, s);
         /* 2s = f - s f, so log(1+f) = f - (f^2/2 - s (f^2/2 + z p)). */
         LLVMValueRef tail = mul_add(e, z, POLYNOMIAL(e, z, log_f64), half_square);
@@ -125,10 +135,16 @@ static LLVMValueRef log_of_parts(rt_emitter *e, LLVMValueRef f, LLVMValueRef k) 
         LLVMValueRef sum = sub(e, f, sub(e, half_square, tail));
         return mul_add(e, k, real(e, f, 0x1.62e42feep-1), sum);
     }
-    LLVMValueRef cube = mul(e, mul(e, f, f), f);
-    LLVMValueRef tail =
-        mul_add(e, cube, POLYNOMIAL(e, f, log_f32), mul(e, k, real(e, f, -0x1.bd0105c610ca8p-13)));
-    return mul_add(e, k, real(e, f, 0x1.63p-1), add(e, f, sub(e, tail, half_square)));
+    LLVMValueRef sum = mul_add(e, square, POLYNOMIAL(e, f, log_f32), f);
+    sum = mul_add(e, k, real(e, f, -0x1.bd0105c610ca8p-13), sum);
+    return mul_add(e, k, real(e, f, 0x1.63p-1), sum);
+}
+
+/* Whether x is a finite number above 0: one comparison of the bits, from which 1 is taken. */
+static LLVMValueRef is_positive(rt_emitter *e, LLVMValueRef x) {
+    LLVMValueRef bits = bits_of(e, x), one = rt_emit_int_like(e, bits, 1);
+    LLVMValueRef behind = rt_emit_int_like(e, bits, is_double(x) ? 0x7fefffffffffffff : 0x7f7fffff);
+    return LLVMBuildICmp(e->builder, LLVMIntULT, sub(e, bits, one), behind, "");
 }
 
 LLVMValueRef rt_emit_log(rt_emitter *e, LLVMValueRef x) {
@@ -145,12 +161,10 @@ LLVMValueRef rt_emit_log(rt_emitter *e, LLVMValueRef x) {
     k = where(e, is_tiny, sub(e, k, real(e, x, mantissa)), k);
     LLVMValueRef y = log_of_parts(e, sub(e, real_of_bits(e, m, x), real(e, x, 1)), k);
     /* Outside (0, inf): -inf at 0, NaN below, infinity and NaN stay. */
-    LLVMValueRef zero = real(e, x, 0), infinity = real(e, x, INFINITY);
+    LLVMValueRef zero = real(e, x, 0);
     LLVMValueRef other = where(e, is_less(e, x, zero), real(e, x, NAN), x);
     other = where(e, is_equal(e, x, zero), real(e, x, -INFINITY), other);
-    LLVMValueRef is_inside =
-        LLVMBuildAnd(e->builder, is_less(e, zero, x), is_less(e, x, infinity), "");
-    return where(e, is_inside, y, other);
+    return where(e, is_positive(e, x), y, other);
 }
 
 /* ---- tanh, erf, logistic */
@@ -164,14 +178,14 @@ static const double tanh_p[] = {1,
                                 5.25775673e-11,
                                 -8.43599821e-14};
 static const double tanh_q[] = {1, 0.464164823, 0.0244913753, 0.0002544749};
-/* erf(x) = x p(x^2) / q(x^2) up to 3.925 */
-static const double erf_p[] = {1.12837911,     0.200366363,     0.0506313853,  0.00371923647,
-                               0.000142172779, -1.95659754e-06, 1.98695087e-08};
-static const double erf_q[] = {1, 0.51090169, 0.1151805, 0.014390137, 0.000959981757};
-/* erf(x / sqrt 2) / 2 = x p(x^2) / q(x^2) up to 5.55 */
-static const double phi_p[] = {0.398942262,    0.0354201049,    0.0044752243,  0.000164368583,
-                               3.14160434e-06, -2.16175522e-08, 1.09764565e-10};
-static const double phi_q[] = {1, 0.255450845, 0.028795125, 0.00179876713, 5.99988598e-05};
+/* erf(x) = x p(x^2) / q(x^2) up to 3.8325 */
+static const double erf_p[] = {1.12837911,     0.192432955,     0.0495968573,  0.00340524688,
+                               0.000136657516, -1.98575913e-06, 2.09703792e-08};
+static const double erf_q[] = {1, 0.503871262, 0.111918241, 0.0137313213, 0.000890405616};
+/* erf(x / sqrt 2) / 2 = x p(x^2) / q(x^2) up to 5.42 */
+static const double phi_p[] = {0.398942262,    0.0340176634,    0.00438378425, 0.000150492066,
+                               3.01973296e-06, -2.19397478e-08, 1.15846076e-10};
+static const double phi_q[] = {1, 0.251935631, 0.0279795602, 0.00171641516, 5.5650351e-05};
 
 #define ODD_RATIO(e, x, name) \
     odd_ratio(e, x, POLYNOMIAL(e, mul(e, x, x), name##_p), POLYNOMIAL(e, mul(e, x, x), name##_q))
@@ -215,7 +229,7 @@ static LLVMValueRef erf_double(rt_emitter *e, LLVMValueRef x) {
 
 LLVMValueRef rt_emit_erf(rt_emitter *e, LLVMValueRef x) {
     if (is_double(x)) return erf_double(e, x);
-    x = clamp(e, x, 3.925);
+    x = clamp(e, x, 3.8325);
     return ODD_RATIO(e, x, erf);
 }
 
@@ -226,7 +240,7 @@ LLVMValueRef rt_emit_sigmoid(rt_emitter *e, LLVMValueRef x) {
 
 LLVMValueRef rt_emit_gelu(rt_emitter *e, LLVMValueRef x, bool tanh_form) {
     LLVMValueRef half = real(e, x, 0.5), argument = x, phi;
-    double limit = 5.55; /* beyond it Phi is 0 or 1: below, exactly 0, whatever x is */
+    double limit = 5.42; /* beyond it Phi is 0 or 1: below, exactly 0, whatever x is */
     if (tanh_form) {
         limit = 9.02;
         LLVMValueRef cubic = mul_add(e, mul(e, x, x), real(e, x, 0.79788456080286535588 * 0.044715),
@@ -251,7 +265,32 @@ LLVMValueRef rt_emit_sqrt(rt_emitter *e, LLVMValueRef x) {
     return apply(e, "llvm.sqrt", x);
 }
 
+/* Halving the bits halves the exponent: y = magic - bits / 2 is within 3.5 % of x^(-1/2). Each step
+ * takes with e = 1 - x y^2 two terms of (1 - e)^(-1/2), after which the error is 5/16 e^3. */
+static LLVMValueRef rsqrt_single(rt_emitter *e, LLVMValueRef x) {
+    LLVMValueRef is_tiny = is_less(e, x, real(e, x, 0x1p-126)), one = real(e, x, 1);
+    LLVMValueRef normal = where(e, is_tiny, mul(e, x, real(e, x, 0x1p24)), x);
+    LLVMValueRef bits = bits_of(e, normal);
+    LLVMValueRef half = LLVMBuildLShr(e->builder, bits, rt_emit_int_like(e, bits, 1), "");
+    LLVMValueRef y = real_of_bits(e, sub(e, rt_emit_int_like(e, bits, 0x5f375a86), half), x);
+    for (int step = 0; step < 2; ++step) {
+        LLVMValueRef minus = LLVMBuildFNeg(e->builder, mul(e, normal, y), "");
+        LLVMValueRef error = mul_add(e, minus, y, one);
+        LLVMValueRef terms = mul_add(e, error, real(e, x, 0.375), real(e, x, 0.5));
+        y = mul_add(e, mul(e, y, error), terms, y);
+    }
+    y = where(e, is_tiny, mul(e, y, real(e, x, 0x1p12)), y);
+    /* Outside (0, inf): infinity with the sign of 0, 0 at infinity, else NaN. */
+    LLVMValueRef zero = real(e, x, 0), infinity = real(e, x, INFINITY);
+    LLVMValueRef signed_infinity =
+        real_of_bits(e, LLVMBuildOr(e->builder, bits_of(e, x), bits_of(e, infinity), ""), x);
+    LLVMValueRef other = where(e, is_equal(e, x, infinity), zero, real(e, x, NAN));
+    other = where(e, is_equal(e, x, zero), signed_infinity, other);
+    return where(e, is_positive(e, x), y, other);
+}
+
 LLVMValueRef rt_emit_rsqrt(rt_emitter *e, LLVMValueRef x) {
+    if (!is_double(x)) return rsqrt_single(e, x);
     return divide(e, real(e, x, 1), rt_emit_sqrt(e, x));
 }
 

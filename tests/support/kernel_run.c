@@ -190,7 +190,7 @@ static bool is_guard_whole(const void *memory, size_t bytes) {
 
 void kernel_run_call(kernel_run *k, const int64_t *borders, size_t count) {
     const rt_node_info *info = rt_graph_node(k->graph, k->node);
-    void *pointers[KERNEL_RUN_OPERANDS + KERNEL_RUN_RESULTS + 1];
+    void **pointers = k->pointers;
     size_t pointer = 0;
     for (uint32_t i = 0; i < info->operand_count; ++i, ++pointer)
         pointers[pointer] =
@@ -214,6 +214,12 @@ void kernel_run_call(kernel_run *k, const int64_t *borders, size_t count) {
     }
     for (int i = 0; i < results; ++i)
         CU_ASSERT_TRUE(is_guard_whole(k->results[i], k->result_bytes[i]));
+}
+
+void kernel_run_again(kernel_run *k) {
+    retort_context context = {
+        .symbols = k->symbols, .seed = k->seed, .step = k->step, .workers = 1};
+    k->function(&context, k->pointers, k->symbols, 0, k->range, 0);
 }
 
 /* ---- comparing */

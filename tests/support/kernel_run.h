@@ -37,6 +37,7 @@ typedef struct kernel_run {
     size_t scratch_bytes;
     void *results[KERNEL_RUN_RESULTS]; /* of the last call */
     size_t result_bytes[KERNEL_RUN_RESULTS];
+    void *pointers[KERNEL_RUN_OPERANDS + KERNEL_RUN_RESULTS + 1]; /* what it was called with */
 } kernel_run;
 
 void kernel_run_begin(kernel_run *k);
@@ -59,6 +60,8 @@ int64_t kernel_run_elements(const kernel_run *k, rt_value value);
 void kernel_run_compile(kernel_run *k, rt_value result);
 /* Runs it in parts: [0, borders[0]), [borders[0], borders[1]), … up to the range's end. */
 void kernel_run_call(kernel_run *k, const int64_t *borders, size_t count);
+/* Runs it whole on the memory of the last call, without its checks: for timing. */
+void kernel_run_again(kernel_run *k);
 /* The largest |got - want| / (1 + |want|) over result `number`, the evaluator's results of the same
  * node being `want`; integers that differ count as infinity. */
 double kernel_run_error(kernel_run *k, int number);
