@@ -169,13 +169,28 @@ static rt_status compare_outputs(onnx_case *c, const data_set *set, const rt_ten
     return RT_OK;
 }
 
+static rt_status read_set(onnx_case *c, int number, data_set *set) {
+    RT_TRY(read_tensors(c, number, "input", set->inputs, &set->input_count));
+    return read_tensors(c, number, "output", set->outputs, &set->output_count);
+}
+
+/* Values of a kind that is not read, such as sequences, come with a graph that is not imported
+ * either: then that is what is told. */
+static rt_status explain_unread(onnx_case *c, rt_status status) {
+    rt_error why = *c->error;
+    if (c->is_compiled || c->is_per_set) return status;
+    RT_TRY(compile(c, NULL, 0));
+    *c->error = why;
+    return status;
+}
+
 static rt_status run_set(onnx_case *c, int number) {
     data_set set = {0};
     named_tensor *inputs;
     size_t count;
     const rt_tensor *mask;
-    RT_TRY(read_tensors(c, number, "input", set.inputs, &set.input_count));
-    RT_TRY(read_tensors(c, number, "output", set.outputs, &set.output_count));
+    rt_status status = read_set(c, number, &set);
+    if (status != RT_OK) return explain_unread(c, status);
     if (!c->is_compiled || c->is_per_set) {
         RT_TRY(compile_for(c, &set, &inputs, &count));
     } else {
