@@ -126,7 +126,8 @@ rt_status forward_open(model_file *model, forward *f, rt_error *error) {
     else
         describe_graph_inputs(f);
     describe_graph_outputs(f);
-    return RT_OK;
+    rt_status status = slice_checks_collect(graph, &model->arena, &f->slices);
+    return status == RT_OK ? RT_OK : fail_memory(error);
 }
 
 void forward_close(forward *f) {
@@ -214,7 +215,10 @@ static rt_status check_limits(const forward *f, const named_tensor *inputs, size
 static rt_status run_as_written(forward *f, const named_tensor *inputs, size_t count,
                                 rt_error *error) {
     RT_TRY(graph_run_bind(f->session, f->entry, inputs, count, f->symbols, error));
+    const retort_program *program = session_program(f->session);
     RT_TRY(check_limits(f, inputs, count, error));
+    RT_TRY(slice_checks_apply(&f->slices, program->symbols, f->symbols, program->symbol_count,
+                              &f->arena, error));
     RT_TRY(graph_run_feed(f->session, f->entry, inputs, count, f->symbols, error));
     RT_TRY(run_entry(f, error));
     for (size_t i = 0; i < f->output_count; ++i)

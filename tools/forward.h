@@ -22,6 +22,7 @@
 #include "tools/graph_run.h"
 #include "tools/model_file.h"
 #include "tools/padded_input.h"
+#include "tools/slice_check.h"
 
 /* An input or output. */
 typedef struct forward_value {
@@ -47,7 +48,8 @@ typedef struct forward {
     bool is_packed;
     forward_value *inputs, *outputs; /* in the model's arena, in the order of its users */
     size_t input_count, output_count;
-    session *session; /* after forward_compile */
+    slice_checks slices; /* where the model is not packed */
+    session *session;    /* after forward_compile */
     int entry;
     retort_profile *profile; /* counts what runs while not NULL; the caller's */
     /* Of the last run. */

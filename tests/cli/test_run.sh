@@ -171,6 +171,25 @@ npy far.npy '<i4' '(3,)' 0 4 1
 run 1 retort run pick.rtir -i far.npy
 told "far.npy: error: input 'which': element 1 is 4, and picks from 4 rows, from 0"
 
+begin "more positions than the model has"
+cat >positions.rtir <<'END'
+symbols N
+parameter @table: f32[4,2] {initial = constant(3)}
+
+graph @forward {
+    %0: f32[N,2] = input "x"
+    %1: f32[4,2] = parameter @table
+    %2: f32[N,2] = slice %1 {axis = 0, start = 0, size = N}
+    %3: f32[N,2] = add %0, %2
+    output "y" = %3
+}
+END
+run 0 retort run positions.rtir -i more.npy
+said "y f32[2,2]"
+npy five.npy '<f4' '(5, 2)' 0 0 0 0 0 0 0 0 0 0
+run 1 retort run positions.rtir -i five.npy
+told "takes 5 values from an axis of 4"
+
 # ---- an encoder, which a spec describes
 
 for word in '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' a fine film nobody saw it; do
