@@ -105,6 +105,26 @@ static void run_kernel(const retort_context *context, retort_kernel kernel, void
     rt_threads_run(context->runner, run_part, &call, count, grain);
 }
 
+/* Each worker is the first to touch its part of every weight, which so is in memory near to it
+ * where the machine has several: products split a weight's rows among workers in equal parts. */
+enum { PAGE_BYTES = 4096 };
+
+static void touch_pages(void *argument, int64_t begin, int64_t end, uint32_t worker) {
+    (void)worker;
+    volatile uint8_t *bytes = argument;
+    for (int64_t page = begin; page < end; ++page) bytes[page * PAGE_BYTES] = 0;
+}
+
+static void touch_weights(retort_instance *instance) {
+    const retort_program *program = instance->program;
+    for (uint32_t i = 0; i < program->parameter_count; ++i) {
+        if (program->parameters[i].kind != RETORT_WEIGHT) continue;
+        uint64_t bytes = retort_parameter_bytes(&program->parameters[i]);
+        rt_threads_run(instance->threads, touch_pages, instance->parameter_pointers[i],
+                       (int64_t)((bytes + PAGE_BYTES - 1) / PAGE_BYTES), 1);
+    }
+}
+
 /* ---- life */
 
 static rt_status initialise(retort_instance *instance, const retort_instance_options *options,
@@ -112,6 +132,7 @@ static rt_status initialise(retort_instance *instance, const retort_instance_opt
     const retort_program *program = instance->program;
     RT_TRY(rt_threads_create(options->workers, &instance->threads, error));
     RT_TRY(allocate_parameters(instance, error));
+    touch_weights(instance);
     instance->buffer_pointers = calloc(program->entry_count + 1, sizeof(void **));
     instance->largest_symbols =
         calloc((size_t)program->symbol_count * program->entry_count + 1, sizeof(int64_t));

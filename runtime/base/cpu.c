@@ -2,6 +2,7 @@
 #include "runtime/base/cpu.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-uint32_t rt_cpu_usable_cores(void) {
+static uint32_t cores_of_affinity(void) {
     /* The kernel refuses a mask shorter than its own, whose length it does not tell. */
     for (int cores = CPU_SETSIZE; cores <= CPU_SETSIZE << 10; cores *= 2) {
         cpu_set_t *mask = CPU_ALLOC((size_t)cores);
@@ -21,6 +22,13 @@ uint32_t rt_cpu_usable_cores(void) {
         if (count > 0) return (uint32_t)count;
     }
     return 1;
+}
+
+uint32_t rt_cpu_usable_cores(void) {
+    uint32_t cores = cores_of_affinity();
+    double quota = rt_cpu_quota("");
+    /* A part of a core is one for a thread: rounded up. */
+    return quota > 0 && quota <= cores - 1 ? (uint32_t)ceil(quota) : cores;
 }
 
 /* Copies what follows "<key>" and ':' in a file of such lines, without the spaces around it. */

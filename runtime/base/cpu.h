@@ -7,8 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Cores that the calling thread may run on (its affinity mask); at least 1. */
+/* Cores that the calling thread may run on (its affinity mask), but no more than its control group
+ * has time for; at least 1. */
 uint32_t rt_cpu_usable_cores(void);
+
+/* How many cores' time the process's control groups allow it, as in "1.5"; 0 where they do not
+ * limit it. `root` stands before /proc and /sys: "" but in tests. */
+double rt_cpu_quota(const char *root);
 
 /* The processor's name as the system tells it ("AMD EPYC 9R14"), cut to `size` bytes with its NUL;
  * the name of the architecture where it tells none. */
