@@ -10,6 +10,7 @@
 
 #include "compiler/training_program.h"
 #include "runtime/train/batch_inputs.h"
+#include "runtime/train/profile.h"
 #include "tools/arguments.h"
 #include "tools/bench_batch.h"
 #include "tools/session.h"
@@ -35,7 +36,7 @@ typedef struct bench {
     size_t selected_count;
     int64_t threads, rounds;
     session_options session;
-    bool lists;
+    bool lists, profiles;
 } bench;
 
 static double now_ms(void) {
@@ -51,7 +52,8 @@ typedef struct bench_run {
     session *session;
     rt_batch batch;
     int64_t *symbols;
-    int step, update; /* entries; update is -1 without training */
+    int step, update;        /* entries; update is -1 without training */
+    retort_profile *profile; /* NULL: none */
     rt_error *error;
 } bench_run;
 
@@ -106,18 +108,26 @@ static void feed(bench_run *run, int entry, const char *name, float value) {
     if (input) *input = value;
 }
 
+static rt_status run_entry(bench_run *run, int entry) {
+    if (run->profile) retort_profile_begin(run->profile, entry);
+    rt_status status =
+        retort_instance_run(session_instance(run->session), entry, run->symbols, run->error);
+    if (run->profile) retort_profile_end(run->profile);
+    return status;
+}
+
 /* What the peer does in a round: the batch in, forward, and in training backward and the update. */
 static rt_status round_once(bench_run *run, int64_t number) {
     retort_instance *instance = session_instance(run->session);
     retort_instance_set_step(instance, (uint64_t)number);
     retort_batch_feed(instance, run->step, &run->batch);
     feed(run, run->step, "loss_scale", 1);
-    RT_TRY(retort_instance_run(instance, run->step, run->symbols, run->error));
+    RT_TRY(run_entry(run, run->step));
     if (run->update < 0) return RT_OK;
     feed(run, run->update, "learning_rate", 1e-5f);
     feed(run, run->update, "bias_correction1", (float)(1 - pow(0.9, (double)number + 1)));
     feed(run, run->update, "bias_correction2", (float)(1 - pow(0.999, (double)number + 1)));
-    return retort_instance_run(instance, run->update, run->symbols, run->error);
+    return run_entry(run, run->update);
 }
 
 static int compare_doubles(const void *a, const void *b) {
@@ -125,12 +135,14 @@ static int compare_doubles(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static rt_status time_rounds(bench_run *run, int64_t rounds, double setup_ms) {
+static rt_status time_rounds(bench_run *run, int64_t rounds, double setup_ms, bool profiles) {
     double ms[MAX_ROUNDS];
     enum { WARM_UP = 2 };
     double start = now_ms();
     for (int64_t i = 0; i < WARM_UP; ++i) RT_TRY(round_once(run, i));
     double warm = setup_ms + now_ms() - start;
+    if (profiles)
+        RT_TRY(retort_profile_create(session_instance(run->session), &run->profile, run->error));
     for (int64_t i = 0; i < rounds; ++i) {
         double begin = now_ms();
         RT_TRY(round_once(run, i + WARM_UP));
@@ -147,6 +159,7 @@ static rt_status time_rounds(bench_run *run, int64_t rounds, double setup_ms) {
            run->which->name, ms[0], median, ms[rounds - 1], run->batch.tokens, (int)rounds,
            warm / 1e3, (double)bytes / 1e6);
     fflush(stdout);
+    if (profiles) retort_profile_print(run->profile, stderr);
     return RT_OK;
 }
 
@@ -155,10 +168,11 @@ static bool run_case(const bench_case *which, const bench *b) {
     bench_run run = {.which = which, .error = &error};
     double start = now_ms();
     rt_status status = prepare(&run, &b->session);
-    if (status == RT_OK) status = time_rounds(&run, b->rounds, now_ms() - start);
+    if (status == RT_OK) status = time_rounds(&run, b->rounds, now_ms() - start, b->profiles);
     if (status != RT_OK)
         fprintf(stderr, "retort-bench: %s: %s\n", which->name,
                 error.text[0] ? error.text : rt_status_text(status));
+    retort_profile_destroy(run.profile);
     session_close(run.session);
     rt_batch_destroy(&run.batch);
     free(run.symbols);
@@ -173,13 +187,14 @@ static bool is_selected(const bench *b, const char *name) {
 
 static const char usage[] =
     "usage: retort-bench [--case SUBSTRING]... [--threads N] [--rounds N] [--without NAMES]\n"
-    "                    [--list]\n"
+    "                    [--profile] [--list]\n"
     "Times compiled programs, one JSON line per case: milliseconds of a round, its tokens,\n"
     "the memory that is planned.\n"
     "\n"
     "  --case SUBSTRING     only cases whose name contains it; may be repeated\n"
     "  --threads N          threads to compute with (RETORT_THREADS, else all)\n"
     "  --rounds N           rounds that count (5), after two that warm up\n" WITHOUT_HELP
+    "  --profile            where the time goes, to standard error\n"
     "  --list               print the names of the cases\n";
 
 int main(int argc, char **argv) {
@@ -188,6 +203,7 @@ int main(int argc, char **argv) {
     const char *text;
     while (arguments_next(&a)) {
         if (arguments_flag(&a, "--list", &b.lists) ||
+            arguments_flag(&a, "--profile", &b.profiles) ||
             arguments_integer(&a, "--threads", 1, 1024, &b.threads) ||
             arguments_integer(&a, "--rounds", 1, MAX_ROUNDS, &b.rounds) ||
             without_option(&a, &b.session.optimizations))
