@@ -51,10 +51,10 @@ rt_status eval_layer_norm(rt_eval *eval) {
     for (int64_t r = 0; r < rows; ++r) {
         const double *row = x->real + r * size;
         double mean = 0, variance = 0;
-        for (int64_t i = 0; i < size; ++i) mean += row[i] / (double)size;
-        for (int64_t i = 0; i < size; ++i)
-            variance += (row[i] - mean) * (row[i] - mean) / (double)size;
-        double inverse = 1 / sqrt(variance + epsilon);
+        for (int64_t i = 0; i < size; ++i) mean += row[i];
+        mean /= (double)size; /* NaN where there is nothing to average, as of every mean */
+        for (int64_t i = 0; i < size; ++i) variance += (row[i] - mean) * (row[i] - mean);
+        double inverse = 1 / sqrt(variance / (double)size + epsilon);
         for (int64_t i = 0; i < size; ++i)
             eval->results[0].real[r * size + i] =
                 (row[i] - mean) * inverse * (scale ? scale->real[i] : 1) +

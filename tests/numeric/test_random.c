@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Random graphs: what the compiled program gives is what the evaluator gives. Operators meet here
  * in every composition, fused and apart, at several sizes of one compilation. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,13 +11,12 @@
 
 enum { GRAPHS = 40, ADDITIONS = 50, SEED = 3 };
 
-static const random_sizes sizes[] = {{3, 7, 4}, {1, 1, 1}, {5, 40, 8}, {0, 0, 0}};
+static const random_sizes sizes[] = {{3, 7, 4}, {1, 1, 1}, {5, 40, 8}, {2, 0, 1}, {0, 0, 0}};
 
 /* Rounding through some tens of operators, relative to the bound of the output; with 16-bit types
- * anywhere before it, theirs. NaN is what becomes of empty rows (the difference of infinities), and
- * whether a maximum keeps it is left open. */
+ * anywhere before it, theirs. NaN, which becomes of empty rows, stays NaN. */
 static bool is_close(double got, double want, double bound, bool mixes_types) {
-    return isnan(want) || test_is_close(got, want, 0, (mixes_types ? 5e-2 : 2e-5) * bound);
+    return test_is_close(got, want, 0, (mixes_types ? 5e-2 : 2e-5) * bound);
 }
 
 static bool same_arrays(const rt_array *got, const rt_array *want, double bound, bool mixes_types) {
