@@ -137,6 +137,7 @@ model: {family: bert, layers: 2, width: 8, heads: 2, positions: 8}
 END
 run 0 retort inspect spec.yaml
 said "spec.yaml (spec)"
+said "per token in a row of 8"
 said "parameters   1986 in 41 tensors"
 said "trained      1986 in 41 tensors (100.00 %)"
 said "  step "

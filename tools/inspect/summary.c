@@ -89,15 +89,17 @@ static void print_parameters(const model_file *m) {
 
 /* The graphs of a training program: how large each is and what it costs. */
 static void print_graphs(const model_file *m) {
+    int64_t tokens = m->most_tokens < ROW_TOKENS ? m->most_tokens : ROW_TOKENS;
     for (size_t i = 0; i < rt_module_graph_count(m->module); ++i) {
         rt_graph *graph = rt_module_graph(m->module, i);
-        int64_t work = graph_work_of_row(graph, ROW_TOKENS);
+        int64_t work = graph_work_of_row(graph, tokens);
         rt_arena arena = {0};
         rt_node *nodes;
         size_t count = 0;
         if (!rt_graph_order(graph, &arena, &nodes, &count)) count = 0;
-        printf("  %-12s %zu nodes, %.3g million operations of products per token in a row of %d\n",
-               rt_graph_name(graph), count, (double)work / ROW_TOKENS / 1e6, ROW_TOKENS);
+        printf(
+            "  %-12s %zu nodes, %.3g million operations of products per token in a row of %lld\n",
+            rt_graph_name(graph), count, (double)work / (double)tokens / 1e6, (long long)tokens);
         rt_arena_deinit(&arena);
     }
 }
