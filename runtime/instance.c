@@ -190,6 +190,10 @@ const retort_program *retort_instance_program(const retort_instance *instance) {
     return instance->program;
 }
 
+rt_threads *retort_instance_threads(const retort_instance *instance) {
+    return instance->threads;
+}
+
 uint32_t retort_instance_workers(const retort_instance *instance) {
     return instance->context.workers;
 }

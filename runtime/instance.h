@@ -51,6 +51,8 @@ void retort_instance_destroy(retort_instance *instance); /* NULL is fine */
 
 const retort_program *retort_instance_program(const retort_instance *instance);
 uint32_t retort_instance_workers(const retort_instance *instance);
+/* The pool that its kernels run on; not to be used while an entry runs. */
+struct rt_threads *retort_instance_threads(const retort_instance *instance);
 
 /* Lays out the buffers of all entry points for these largest symbol values. May be called again
  * with larger ones: contents of buffers are then lost. */

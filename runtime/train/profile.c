@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/json.h"
+#include "runtime/base/machine_speed.h"
 #include "runtime/program.h"
 #include "runtime/train/console.h"
 
@@ -13,12 +14,12 @@ enum { MAX_EVENTS = 200000, SHOWN = 25, KINDS = 32 };
 
 typedef struct node_time {
     uint64_t calls;
-    double seconds, flops;
+    double seconds, flops, bytes;
 } node_time;
 
 typedef struct event {
     uint32_t entry, node;
-    double begin, seconds;
+    double begin, seconds, flops, bytes;
 } event;
 
 struct retort_profile {
@@ -32,6 +33,19 @@ struct retort_profile {
     double origin, entry_begin, node_begin;
 };
 
+static void add_time(node_time *sum, const node_time *time) {
+    sum->calls += time->calls;
+    sum->seconds += time->seconds;
+    sum->flops += time->flops;
+    sum->bytes += time->bytes;
+}
+
+/* 0 where it is out of range. */
+static double evaluate(retort_size size, const int64_t *symbols) {
+    int64_t value;
+    return retort_size_evaluate(size, symbols, &value) == RT_OK ? (double)value : 0;
+}
+
 static void note_call(const retort_context *context, uint32_t node, uint32_t is_end) {
     retort_profile *profile = context->tracer;
     double now = retort_clock();
@@ -41,15 +55,14 @@ static void note_call(const retort_context *context, uint32_t node, uint32_t is_
     }
     node_time *time = &profile->nodes[profile->entry][node];
     const retort_node *what = &profile->program->entries[profile->entry].nodes[node];
-    double seconds = now - profile->node_begin;
-    int64_t flops;
-    ++time->calls;
-    time->seconds += seconds;
-    if (retort_size_evaluate(what->flops, context->symbols, &flops) == RT_OK)
-        time->flops += (double)flops;
-    if (profile->event_count < MAX_EVENTS)
-        profile->events[profile->event_count++] =
-            (event){(uint32_t)profile->entry, node, profile->node_begin - profile->origin, seconds};
+    event ev = {(uint32_t)profile->entry,
+                node,
+                profile->node_begin - profile->origin,
+                now - profile->node_begin,
+                evaluate(what->flops, context->symbols),
+                evaluate(what->bytes, context->symbols)};
+    add_time(time, &(node_time){1, ev.seconds, ev.flops, ev.bytes});
+    if (profile->event_count < MAX_EVENTS) profile->events[profile->event_count++] = ev;
 }
 
 rt_status retort_profile_create(retort_instance *instance, retort_profile **profile,
@@ -112,19 +125,36 @@ static int compare_lines(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-static void print_line(FILE *stream, const line *l, double total) {
-    char rate[24] = "";
-    if (l->time.flops > 0 && l->time.seconds > 0)
-        snprintf(rate, sizeof rate, "%.1f", l->time.flops / l->time.seconds * 1e-9);
-    fprintf(stream, "%10.1f  %5.1f  %9" PRIu64 "  %9.4f  %8s  %-10.10s  %-9.9s  %s\n",
-            l->time.seconds * 1e3, l->time.seconds / total * 100, l->time.calls,
-            l->time.seconds * 1e3 / (double)l->time.calls, rate, l->kernel, l->entry, l->name);
+/* What shares are of. */
+typedef struct whole {
+    double seconds;
+    rt_machine_speed speed; /* zero where it is not known */
+} whole;
+
+/* A rate in billions and its share of `most`, in columns of their own; spaces for nothing. */
+static void print_rate(FILE *stream, double amount, double seconds, double most) {
+    double rate = seconds > 0 ? amount / seconds : 0;
+    if (rate <= 0)
+        fprintf(stream, "%8s  %6s  ", "", "");
+    else if (most <= 0)
+        fprintf(stream, "%8.1f  %6s  ", rate * 1e-9, "");
+    else
+        fprintf(stream, "%8.1f  %6.1f  ", rate * 1e-9, rate / most * 100);
 }
 
-static void add_time(node_time *sum, const node_time *time) {
-    sum->calls += time->calls;
-    sum->seconds += time->seconds;
-    sum->flops += time->flops;
+static void print_head(FILE *stream) {
+    fprintf(stream, "%10s  %5s  %9s  %9s  %8s  %6s  %8s  %6s  %-10s  %-9s  %s\n", "ms", "%",
+            "calls", "ms/call", "GFLOP/s", "% peak", "GB/s", "% memory", "kernel", "entry", "node");
+}
+
+static void print_line(FILE *stream, const line *l, const whole *all) {
+    const node_time *time = &l->time;
+    fprintf(stream, "%10.1f  %5.1f  %9" PRIu64 "  %9.4f  ", time->seconds * 1e3,
+            time->seconds / all->seconds * 100, time->calls,
+            time->seconds * 1e3 / (double)time->calls);
+    print_rate(stream, time->flops, time->seconds, all->speed.flops);
+    print_rate(stream, time->bytes, time->seconds, all->speed.bytes);
+    fprintf(stream, "%-10.10s  %-9.9s  %s\n", l->kernel, l->entry, l->name);
 }
 
 /* Sums the lines by kind of kernel into `kinds`; how many kinds there are. */
@@ -155,8 +185,8 @@ static size_t collect(const retort_profile *profile, line *lines) {
         }
         const node_time *all = &profile->entries[e];
         if (all->calls && all->seconds > inside)
-            lines[count++] =
-                (line){entry->name, "between kernels", "-", {all->calls, all->seconds - inside, 0}};
+            lines[count++] = (line){
+                entry->name, "between kernels", "-", {all->calls, all->seconds - inside, 0, 0}};
     }
     qsort(lines, count, sizeof *lines, compare_lines);
     return count;
@@ -164,25 +194,61 @@ static size_t collect(const retort_profile *profile, line *lines) {
 
 void retort_profile_print(const retort_profile *profile, FILE *stream) {
     size_t most = 1, count;
-    double total = 0;
+    whole all = {0};
+    rt_threads *threads = retort_instance_threads(profile->instance);
     for (uint32_t e = 0; e < profile->program->entry_count; ++e)
         most += profile->program->entries[e].node_count + 1;
     line *lines = calloc(most, sizeof *lines), kinds[KINDS];
     if (!lines) return;
     count = collect(profile, lines);
-    for (size_t i = 0; i < count; ++i) total += lines[i].time.seconds;
-    fprintf(stream, "%10s  %5s  %9s  %9s  %8s  %-10s  %-9s  %s\n", "ms", "%", "calls", "ms/call",
-            "GFLOP/s", "kernel", "entry", "node");
-    for (size_t i = 0; i < count && i < SHOWN; ++i) print_line(stream, &lines[i], total);
+    for (size_t i = 0; i < count; ++i) all.seconds += lines[i].time.seconds;
+    if (rt_machine_measure(threads, &all.speed, NULL) == RT_OK)
+        fprintf(stream, "this machine, just now, %u thread%s: %.1f GFLOP/s (f32), %.1f GB/s\n\n",
+                rt_threads_workers(threads), rt_threads_workers(threads) == 1 ? "" : "s",
+                all.speed.flops * 1e-9, all.speed.bytes * 1e-9);
+    print_head(stream);
+    for (size_t i = 0; i < count && i < SHOWN; ++i) print_line(stream, &lines[i], &all);
     if (count > SHOWN) {
         line rest = {"", "the other nodes", "", {0}};
         for (size_t i = SHOWN; i < count; ++i) add_time(&rest.time, &lines[i].time);
-        print_line(stream, &rest, total);
+        print_line(stream, &rest, &all);
     }
     size_t kind_count = sum_kinds(lines, count, kinds);
     fprintf(stream, "\nby kernel\n");
-    for (size_t k = 0; k < kind_count; ++k) print_line(stream, &kinds[k], total);
+    for (size_t k = 0; k < kind_count; ++k) print_line(stream, &kinds[k], &all);
     free(lines);
+}
+
+static void put_event(rt_json_writer *json, const retort_profile *profile, const event *ev) {
+    const retort_node *node = &profile->program->entries[ev->entry].nodes[ev->node];
+    rt_json_begin_object(json, NULL);
+    rt_json_put_string(json, "name", node->name ? node->name : node->kernel);
+    rt_json_put_string(json, "cat", node->kernel);
+    rt_json_put_string(json, "ph", "X");
+    rt_json_put_double(json, "ts", ev->begin * 1e6);
+    rt_json_put_double(json, "dur", ev->seconds * 1e6);
+    rt_json_put_integer(json, "pid", 1);
+    rt_json_put_integer(json, "tid", (int64_t)ev->entry + 1);
+    rt_json_begin_object(json, "args");
+    rt_json_put_double(json, "flops", ev->flops);
+    rt_json_put_double(json, "bytes", ev->bytes);
+    if (ev->flops > 0 && ev->seconds > 0)
+        rt_json_put_double(json, "GFLOP/s", ev->flops / ev->seconds * 1e-9);
+    rt_json_end(json);
+    rt_json_end(json);
+}
+
+/* The name under which a thread is shown. */
+static void put_thread(rt_json_writer *json, const retort_profile *profile, uint32_t entry) {
+    rt_json_begin_object(json, NULL);
+    rt_json_put_string(json, "name", "thread_name");
+    rt_json_put_string(json, "ph", "M");
+    rt_json_put_integer(json, "pid", 1);
+    rt_json_put_integer(json, "tid", (int64_t)entry + 1);
+    rt_json_begin_object(json, "args");
+    rt_json_put_string(json, "name", profile->program->entries[entry].name);
+    rt_json_end(json);
+    rt_json_end(json);
 }
 
 rt_status retort_profile_write_trace(const retort_profile *profile, const char *path,
@@ -193,20 +259,9 @@ rt_status retort_profile_write_trace(const retort_profile *profile, const char *
     rt_json_begin_object(&json, NULL);
     rt_json_put_string(&json, "displayTimeUnit", "ms");
     rt_json_begin_array(&json, "traceEvents");
-    for (size_t i = 0; i < profile->event_count; ++i) {
-        const event *ev = &profile->events[i];
-        const retort_entry *entry = &profile->program->entries[ev->entry];
-        const retort_node *node = &entry->nodes[ev->node];
-        rt_json_begin_object(&json, NULL);
-        rt_json_put_string(&json, "name", node->name ? node->name : node->kernel);
-        rt_json_put_string(&json, "cat", node->kernel);
-        rt_json_put_string(&json, "ph", "X");
-        rt_json_put_double(&json, "ts", ev->begin * 1e6);
-        rt_json_put_double(&json, "dur", ev->seconds * 1e6);
-        rt_json_put_integer(&json, "pid", 1);
-        rt_json_put_string(&json, "tid", entry->name);
-        rt_json_end(&json);
-    }
+    for (uint32_t e = 0; e < profile->program->entry_count; ++e) put_thread(&json, profile, e);
+    for (size_t i = 0; i < profile->event_count; ++i)
+        put_event(&json, profile, &profile->events[i]);
     rt_json_end(&json);
     rt_json_end(&json);
     return rt_writer_commit(&writer, error);

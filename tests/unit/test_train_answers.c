@@ -258,9 +258,21 @@ static void test_profile(void) {
     CU_ASSERT_EQUAL(training_run("", "--profile --overwrite --steps 10", &p), 0);
     CONTAINS(p.results, "gradient of bag");
     CONTAINS(p.results, "by kernel");
+    CONTAINS(p.results, "% peak");
+    CONTAINS(p.results, "GFLOP/s (f32)");
     CU_ASSERT_EQUAL(rt_json_read(in_folder("run/trace.json"), &trace, NULL), RT_OK);
     /* Three kernels of each step, one of each update, two of each evaluation. */
-    CU_ASSERT(json_array_size(json_object_get(trace, "traceEvents")) >= 10 * 3 + 10);
+    const json_t *events = json_object_get(trace, "traceEvents"), *event;
+    size_t i, calls = 0;
+    json_array_foreach(events, i, event) {
+        CU_ASSERT(json_is_integer(json_object_get(event, "tid")));
+        CU_ASSERT(json_is_integer(json_object_get(event, "pid")));
+        CU_ASSERT(json_is_object(json_object_get(event, "args")));
+        if (strcmp(json_string_value(json_object_get(event, "ph")), "X")) continue;
+        CU_ASSERT(json_number_value(json_object_get(event, "dur")) >= 0);
+        ++calls;
+    }
+    CU_ASSERT(calls >= 10 * 3 + 10);
     json_decref(trace);
     /* With --eval the table keeps out of the result. */
     CU_ASSERT_EQUAL(training_run("", "--eval --profile", &p), 0);
