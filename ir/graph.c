@@ -23,6 +23,13 @@ const char *rt_graph_name(const rt_graph *graph) {
     return graph->name;
 }
 
+bool rt_graph_is_preparation(const rt_graph *graph) {
+    static const char prepare[] = "prepare";
+    size_t length = sizeof prepare - 1;
+    return strncmp(graph->name, prepare, length) == 0 &&
+           (graph->name[length] == '\0' || graph->name[length] == '.');
+}
+
 size_t rt_graph_node_count(const rt_graph *graph) {
     return graph->node_count;
 }

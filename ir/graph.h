@@ -49,7 +49,8 @@ static inline bool rt_parameter_is(rt_parameter parameter) {
 typedef enum rt_parameter_kind {
     RT_PARAMETER_WEIGHT,   /* part of the model, saved in its checkpoint */
     RT_PARAMETER_GRADIENT, /* gradient of `of`; lives for one optimiser step */
-    RT_PARAMETER_STATE     /* optimiser state of `of`; saved for resuming */
+    RT_PARAMETER_STATE,    /* optimiser state of `of`; saved for resuming */
+    RT_PARAMETER_DERIVED   /* computed from weights by graphs called "prepare"; never saved */
 } rt_parameter_kind;
 
 typedef enum rt_initial_kind {
@@ -160,6 +161,9 @@ rt_graph *rt_graph_create(rt_module *module, const char *name);
 
 rt_module *rt_graph_module(const rt_graph *graph);
 const char *rt_graph_name(const rt_graph *graph);
+/* "prepare", or "prepare.NAME" for what graph NAME alone reads: these assign the derived parameters,
+ * before anything reads them and whenever weights were changed from outside. */
+bool rt_graph_is_preparation(const rt_graph *graph);
 
 size_t rt_graph_node_count(const rt_graph *graph);
 size_t rt_graph_value_count(const rt_graph *graph);

@@ -428,6 +428,10 @@ static bool parse_fact(parser *p, rt_parameter_info *info) {
     if (parse_accept_word(p, "source")) {
         return parse_expect_sign(p, '=', "'=' after 'source'") && parse_source(p, info);
     }
+    if (parse_accept_word(p, "derived")) {
+        info->kind = RT_PARAMETER_DERIVED;
+        return true;
+    }
     bool *flag = NULL;
     if (rt_token_is_word(&p->token, "trainable")) flag = &info->is_trainable;
     if (rt_token_is_word(&p->token, "decayed")) flag = &info->is_decayed;
@@ -435,7 +439,7 @@ static bool parse_fact(parser *p, rt_parameter_info *info) {
         parse_advance(p);
         return *flag = true;
     }
-    return parse_expected(p, "trainable, decayed, gradient, state, initial or source");
+    return parse_expected(p, "trainable, decayed, gradient, state, derived, initial or source");
 }
 
 static bool parse_facts(parser *p, rt_parameter_info *info) {

@@ -417,7 +417,10 @@ static void put_parameter_line(printer *p, rt_parameter parameter) {
     put(p, ": ");
     put_type(p, info->type);
     if (info->kind != RT_PARAMETER_WEIGHT) {
-        put_fact(p, &is_open, info->kind == RT_PARAMETER_GRADIENT ? "gradient" : "state");
+        static const char *const kinds[] = {[RT_PARAMETER_GRADIENT] = "gradient",
+                                            [RT_PARAMETER_STATE] = "state",
+                                            [RT_PARAMETER_DERIVED] = "derived"};
+        put_fact(p, &is_open, kinds[info->kind]);
         if (rt_parameter_is(info->of)) {
             put(p, " of ");
             put_parameter(p, info->of);

@@ -227,6 +227,11 @@ static const char *parameter_problem(const rt_module *module, const rt_parameter
         return "what it belongs to is not a weight";
     }
     if (info->kind == RT_PARAMETER_WEIGHT && has_owner) return "a weight belongs to nothing";
+    if (info->kind == RT_PARAMETER_DERIVED) {
+        if (has_owner) return "a derived parameter belongs to nothing";
+        if (info->is_trainable || info->initial != RT_INITIAL_ZEROS)
+            return "a derived parameter is computed, neither trained nor read";
+    }
     if (info->kind == RT_PARAMETER_GRADIENT) {
         if (!has_owner) return "a gradient must belong to a weight";
         if (!rt_type_same_shape(info->type, rt_module_parameter(module, info->of)->type)) {

@@ -218,8 +218,8 @@ static void test_syntax_errors_say_what_was_expected(void) {
     expect_error("parameter @w: f99[2]",
                  "t:1:15: error: expected an element type such as f32 or i64, not 'f99'\n");
     expect_error("parameter @w: f32[2] {frozen}",
-                 "t:1:23: error: expected trainable, decayed, gradient, state, initial or source, "
-                 "not 'frozen'\n");
+                 "t:1:23: error: expected trainable, decayed, gradient, state, derived, initial or "
+                 "source, not 'frozen'\n");
 }
 
 static void test_errors_of_meaning(void) {

@@ -191,6 +191,12 @@ static void test_parameters(void) {
                              "'p': a weight belongs to nothing");
     expect_parameter_problem((rt_parameter_info){.kind = RT_PARAMETER_STATE, .of = {7}},
                              "'p': what it belongs to does not exist");
+    rt_parameter_info derived = {.kind = RT_PARAMETER_DERIVED, .of = none};
+    expect_parameter_problem(derived, NULL);
+    derived.is_trainable = true;
+    expect_parameter_problem(derived, "'p': a derived parameter is computed");
+    derived = (rt_parameter_info){.kind = RT_PARAMETER_DERIVED};
+    expect_parameter_problem(derived, "'p': a derived parameter belongs to nothing");
 }
 
 static void test_parameter_of_unknown_size(void) {
