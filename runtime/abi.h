@@ -8,13 +8,14 @@
  *
  * One symbol is exported: retort_program_query(max_version) returns the program, or NULL where the
  * program needs a newer reader than `max_version`. Fields are only appended, and RETORT_ABI_VERSION
- * is raised when they are. Strings are NUL-terminated UTF-8 and live as long as the program. */
+ * is raised when they are; RETORT_ABI_OLDEST too where that moves the elements of an array. Strings
+ * are NUL-terminated UTF-8 and live as long as the program. */
 #ifndef RETORT_RUNTIME_ABI_H
 #define RETORT_RUNTIME_ABI_H
 
 #include <stdint.h>
 
-enum { RETORT_ABI_VERSION = 1, RETORT_MAX_RANK = 8 };
+enum { RETORT_ABI_VERSION = 2, RETORT_ABI_OLDEST = 2, RETORT_MAX_RANK = 8 };
 
 /* ---- sizes: polynomials in the symbols (B, T, S …); see ir/dim.h */
 
@@ -40,7 +41,8 @@ typedef struct retort_shape {
 typedef enum retort_parameter_kind {
     RETORT_WEIGHT = 0,
     RETORT_GRADIENT = 1,
-    RETORT_STATE = 2
+    RETORT_STATE = 2,
+    RETORT_DERIVED = 3 /* assigned by entries called "prepare"; never saved */
 } retort_parameter_kind;
 
 typedef enum retort_initial {
@@ -133,6 +135,15 @@ typedef struct retort_node {
     retort_size bytes;  /* read and written */
 } retort_node;
 
+/* A weight that only preparing entries read: it is in memory from step `first` to step `last` of
+ * the entry, and the same weight may be in another entry's list; nowhere else. */
+typedef struct retort_passing_weight {
+    uint32_t parameter, first, last;
+} retort_passing_weight;
+
+/* The entries "prepare", and "prepare.NAME" for entry NAME, assign derived parameters. They run
+ * before the entries that read these (with NAME, only entry NAME does), and again when weights were
+ * changed by anything but an entry. They have neither inputs nor outputs nor symbols. */
 typedef struct retort_entry {
     const char *name; /* "step", "update", "evaluate", "predict", … */
     void (*function)(const retort_context *context);
@@ -140,6 +151,8 @@ typedef struct retort_entry {
     const retort_buffer *buffers; /* inputs in the graph's order, then outputs, then locals */
     const retort_node *nodes;
     retort_size scratch_bytes; /* per worker */
+    uint32_t passing_count, reserved;
+    const retort_passing_weight *passing;
 } retort_entry;
 
 typedef struct retort_program {

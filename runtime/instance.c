@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Memory in four blocks (weights, gradients, state, buffers with scratch), each mapped from the
- * system: zeroed, aligned to pages, and given back whole. */
+/* Memory in blocks (weights, gradients, state, what derives from weights, buffers, scratch), each
+ * given back whole. */
 #include "runtime/instance.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "runtime/base/dtype.h"
 #include "runtime/base/memory_layout.h"
 #include "runtime/base/sizes.h"
 #include "runtime/base/threads.h"
 #include "runtime/blas.h"
+#include "runtime/block.h"
 #include "runtime/parameters.h"
+#include "runtime/prepare.h"
 #include "runtime/program.h"
 
-enum { ALIGNMENT = 64, KIND_COUNT = 3 };
-
-typedef struct block {
-    uint8_t *bytes;
-    size_t size;
-} block;
+enum { ALIGNMENT = 64, KIND_COUNT = 4 };
 
 struct retort_instance {
     const retort_program *program;
     rt_threads *threads;
-    block parameters[KIND_COUNT]; /* by retort_parameter_kind */
-    block buffers, scratch;
+    retort_block parameters[KIND_COUNT]; /* by retort_parameter_kind */
+    retort_block buffers, scratch;
     void **parameter_pointers;
     void ***buffer_pointers;  /* by entry, by buffer */
     int64_t *largest_symbols; /* as reserved, by entry and symbol */
     bool *is_entry_reserved;  /* by entry */
+    retort_sources sources;
+    bool *has_prepared; /* by entry that prepares: what it derives is as the weights are */
+    bool is_prepared;   /* all that the reserved entries read */
+    uint64_t preparing_bytes;
     retort_context context;
 };
 
@@ -38,31 +38,11 @@ void retort_instance_options_init(retort_instance_options *options) {
     *options = (retort_instance_options){.size = sizeof *options};
 }
 
-/* ---- blocks */
-
-static rt_status allocate_block(block *b, uint64_t size, const char *what, rt_error *error) {
-    *b = (block){0};
-    if (!size) return RT_OK;
-    void *bytes =
-        mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (bytes == MAP_FAILED)
-        return rt_fail(error, RT_OUT_OF_MEMORY, "no memory for %.1f MB of %s", (double)size / 1e6,
-                       what);
-    *b = (block){bytes, (size_t)size};
-    /* Fewer, larger pages; only a hint, so a refusal is fine. */
-    madvise(bytes, (size_t)size, MADV_HUGEPAGE);
-    return RT_OK;
-}
-
-static void release_block(block *b) {
-    if (b->bytes) munmap(b->bytes, b->size);
-    *b = (block){0};
-}
-
 /* ---- parameters */
 
 static rt_status allocate_parameters(retort_instance *instance, rt_error *error) {
-    static const char *const names[KIND_COUNT] = {"weights", "gradients", "optimiser state"};
+    static const char *const names[KIND_COUNT] = {"weights", "gradients", "optimiser state",
+                                                  "what derives from weights"};
     const retort_program *program = instance->program;
     uint64_t sizes[KIND_COUNT] = {0};
     instance->parameter_pointers = calloc(program->parameter_count + 1, sizeof(void *));
@@ -72,15 +52,18 @@ static rt_status allocate_parameters(retort_instance *instance, rt_error *error)
         status = rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; status == RT_OK && i < program->parameter_count; ++i) {
         uint32_t kind = program->parameters[i].kind;
+        if (retort_weight_is_passing(program, i)) continue;
         offsets[i] = sizes[kind];
         sizes[kind] +=
             rt_align_up((size_t)retort_parameter_bytes(&program->parameters[i]), ALIGNMENT);
     }
     for (int kind = 0; status == RT_OK && kind < KIND_COUNT; ++kind)
-        status = allocate_block(&instance->parameters[kind], sizes[kind], names[kind], error);
+        status =
+            retort_block_allocate(&instance->parameters[kind], sizes[kind], names[kind], error);
     for (uint32_t i = 0; status == RT_OK && i < program->parameter_count; ++i)
-        instance->parameter_pointers[i] =
-            instance->parameters[program->parameters[i].kind].bytes + offsets[i];
+        if (!retort_weight_is_passing(program, i))
+            instance->parameter_pointers[i] =
+                instance->parameters[program->parameters[i].kind].bytes + offsets[i];
     free(offsets);
     return status;
 }
@@ -137,7 +120,9 @@ static rt_status initialise(retort_instance *instance, const retort_instance_opt
     instance->largest_symbols =
         calloc((size_t)program->symbol_count * program->entry_count + 1, sizeof(int64_t));
     instance->is_entry_reserved = calloc(program->entry_count + 1, sizeof(bool));
-    if (!instance->buffer_pointers || !instance->largest_symbols || !instance->is_entry_reserved)
+    instance->has_prepared = calloc(program->entry_count + 1, sizeof(bool));
+    if (!instance->buffer_pointers || !instance->largest_symbols || !instance->is_entry_reserved ||
+        !instance->has_prepared)
         return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
     for (uint32_t e = 0; e < program->entry_count; ++e) {
         instance->buffer_pointers[e] = calloc(program->entries[e].buffer_count + 1, sizeof(void *));
@@ -150,8 +135,10 @@ static rt_status initialise(retort_instance *instance, const retort_instance_opt
         .run = run_kernel,
         .runner = instance->threads,
     };
-    return retort_parameters_initialise(instance->program, instance->parameter_pointers, options,
-                                        error);
+    RT_TRY(retort_preparing_bytes(program, instance->context.workers, &instance->preparing_bytes,
+                                  error));
+    return retort_sources_open(program, options, instance->parameter_pointers, &instance->sources,
+                               error);
 }
 
 rt_status retort_instance_create(const retort_program *program,
@@ -175,10 +162,12 @@ void retort_instance_destroy(retort_instance *instance) {
     if (!instance) return;
     for (uint32_t e = 0; instance->buffer_pointers && e < instance->program->entry_count; ++e)
         free(instance->buffer_pointers[e]);
-    for (int kind = 0; kind < KIND_COUNT; ++kind) release_block(&instance->parameters[kind]);
-    release_block(&instance->buffers);
-    release_block(&instance->scratch);
+    for (int kind = 0; kind < KIND_COUNT; ++kind) retort_block_release(&instance->parameters[kind]);
+    retort_block_release(&instance->buffers);
+    retort_block_release(&instance->scratch);
+    retort_sources_close(&instance->sources);
     rt_threads_destroy(instance->threads);
+    free(instance->has_prepared);
     free(instance->buffer_pointers);
     free(instance->parameter_pointers);
     free(instance->largest_symbols);
@@ -266,12 +255,13 @@ static rt_status place_buffers(retort_instance *instance, const int64_t *const *
     if (status != RT_OK)
         return rt_fail(error, status, "the sizes of this batch are out of range: %s",
                        rt_status_text(status));
-    release_block(&instance->buffers);
-    release_block(&instance->scratch);
+    retort_block_release(&instance->buffers);
+    retort_block_release(&instance->scratch);
     memset(instance->is_entry_reserved, 0, program->entry_count * sizeof(bool));
-    RT_TRY(allocate_block(&instance->buffers, total, "buffers", error));
-    RT_TRY(
-        allocate_block(&instance->scratch, stride * instance->context.workers, "scratch", error));
+    instance->is_prepared = false;
+    RT_TRY(retort_block_allocate(&instance->buffers, total, "buffers", error));
+    RT_TRY(retort_block_allocate(&instance->scratch, stride * instance->context.workers, "scratch",
+                                 error));
     for (uint32_t e = 0; e < program->entry_count; ++e)
         point_buffers(instance, e, offsets[e], symbols[e]);
     instance->context.scratch = instance->scratch.bytes;
@@ -295,7 +285,11 @@ rt_status retort_instance_reserve(retort_instance *instance, const int64_t *larg
     uint32_t entries = instance->program->entry_count;
     const int64_t **by_entry = calloc(entries + 1, sizeof *by_entry);
     if (!by_entry) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
-    for (uint32_t e = 0; e < entries; ++e) by_entry[e] = largest_symbols;
+    for (uint32_t e = 0; e < entries; ++e) {
+        int reader;
+        bool prepares = retort_entry_prepares(instance->program, (int)e, &reader);
+        by_entry[e] = prepares ? NULL : largest_symbols;
+    }
     rt_status status = retort_instance_reserve_entries(instance, by_entry, error);
     free(by_entry);
     return status;
@@ -308,6 +302,8 @@ retort_memory retort_instance_memory(const retort_instance *instance) {
         .state = instance->parameters[RETORT_STATE].size,
         .buffers = instance->buffers.size,
         .scratch = instance->scratch.size,
+        .derived = instance->parameters[RETORT_DERIVED].size,
+        .preparing = instance->preparing_bytes,
     };
 }
 
@@ -339,6 +335,38 @@ const void *retort_instance_output(const retort_instance *instance, int entry, c
     return named_buffer(instance, entry, RETORT_BUFFER_OUTPUT, name);
 }
 
+rt_status retort_instance_read(const retort_instance *instance, int index, void *values,
+                               rt_error *error) {
+    const retort_program *program = instance->program;
+    if (index < 0 || (uint32_t)index >= program->parameter_count)
+        return rt_fail(error, RT_INVALID_ARGUMENT, "the program has no such parameter");
+    const void *memory = instance->parameter_pointers[index];
+    if (!memory) return retort_sources_read(&instance->sources, (uint32_t)index, values, error);
+    memcpy(values, memory, (size_t)retort_parameter_bytes(&program->parameters[index]));
+    return RT_OK;
+}
+
+/* ---- what derives from weights */
+
+void retort_instance_weights_changed(retort_instance *instance) {
+    memset(instance->has_prepared, 0, instance->program->entry_count * sizeof(bool));
+    instance->is_prepared = false;
+}
+
+rt_status retort_instance_prepare(retort_instance *instance, rt_error *error) {
+    const retort_program *program = instance->program;
+    for (uint32_t e = 0; e < program->entry_count; ++e) {
+        int reader;
+        if (!retort_entry_prepares(program, (int)e, &reader) || instance->has_prepared[e]) continue;
+        if (reader >= 0 && !instance->is_entry_reserved[reader]) continue;
+        RT_TRY(retort_prepare_run(&instance->context, &instance->sources, (int)e,
+                                  instance->parameter_pointers, error));
+        instance->has_prepared[e] = true;
+    }
+    instance->is_prepared = true;
+    return RT_OK;
+}
+
 /* ---- running */
 
 void retort_instance_set_step(retort_instance *instance, uint64_t step) {
@@ -366,6 +394,7 @@ rt_status retort_instance_run(retort_instance *instance, int entry, const int64_
         if (symbols[s] < 0 || symbols[s] > largest[s])
             return rt_fail(error, RT_OUT_OF_RANGE, "%s is %lld, but memory was reserved for %lld",
                            program->symbols[s], (long long)symbols[s], (long long)largest[s]);
+    if (!instance->is_prepared) RT_TRY(retort_instance_prepare(instance, error));
     instance->context.symbols = symbols;
     instance->context.buffers = instance->buffer_pointers[entry];
     program->entries[entry].function(&instance->context);

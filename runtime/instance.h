@@ -38,6 +38,10 @@ typedef struct retort_instance_options {
      * read for those it answers true for. NULL: there are none. */
     bool (*is_given)(const retort_parameter *parameter, void *argument);
     void *given_argument;
+    /* Gives the value of one that is_given answered true for and that has no memory of its own
+     * (retort_instance_parameter), whenever it is needed; NULL: it stays zero. */
+    rt_status (*give)(const retort_parameter *parameter, void *memory, void *argument,
+                      rt_error *error);
 } retort_instance_options;
 
 void retort_instance_options_init(retort_instance_options *options);
@@ -68,15 +72,30 @@ RT_MUST_CHECK rt_status retort_instance_reserve_entries(retort_instance *instanc
 /* What is allocated, in bytes: the plan's figures. */
 typedef struct retort_memory {
     uint64_t weights, gradients, state, buffers, scratch;
+    uint64_t derived;   /* from weights */
+    uint64_t preparing; /* the most that computing `derived` takes for a while, before buffers are
+                           used */
 } retort_memory;
 retort_memory retort_instance_memory(const retort_instance *instance);
 
 /* The memory of a parameter, of an input or an output of an entry; NULL where there is none of that
- * name. Valid after the first reserve. */
+ * name. Valid after the first reserve. A weight that is read only to derive others from it has none
+ * either: see retort_instance_read. */
 void *retort_instance_parameter(const retort_instance *instance, int index);
 void *retort_instance_input(const retort_instance *instance, int entry, const char *name);
 const void *retort_instance_output(const retort_instance *instance, int entry, const char *name);
 void *retort_instance_buffer(const retort_instance *instance, int entry, int buffer);
+
+/* Copies the value of a parameter, also of one that has no memory, to `values`. */
+RT_MUST_CHECK rt_status retort_instance_read(const retort_instance *instance, int index,
+                                             void *values, rt_error *error);
+
+/* Computes what derives from weights, for the entries that memory is reserved for, where it was not
+ * computed yet. retort_instance_run does it where it was not done: then the first run takes longer.
+ */
+RT_MUST_CHECK rt_status retort_instance_prepare(retort_instance *instance, rt_error *error);
+/* To be called when weights were written by anything but an entry, as from a checkpoint. */
+void retort_instance_weights_changed(retort_instance *instance);
 
 /* Dropout's seed, and the counter of micro-batches that the next runs use. */
 void retort_instance_set_step(retort_instance *instance, uint64_t step);

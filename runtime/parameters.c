@@ -120,29 +120,21 @@ static bool is_external(const retort_parameter *p, const retort_instance_options
     return p->initial == RETORT_INITIAL_SOURCE && !p->embedded && !is_given(p, options);
 }
 
-/* Loads every parameter whose source is file `index`. */
-static rt_status load_file(const retort_program *program, uint32_t index, const char *path,
-                           void *const *memory, const retort_instance_options *options,
-                           rt_error *error) {
-    rt_mapped_file file = {0};
-    RT_TRY(rt_file_map(path, &file, error));
-    rt_status status = RT_OK;
-    for (uint32_t i = 0; status == RT_OK && i < program->parameter_count; ++i) {
-        const retort_parameter *p = &program->parameters[i];
-        if (p->file != index || !is_external(p, options)) continue;
-        status = check_source(p, path, file.size, error);
-        if (status != RT_OK) break;
-        tensor_source source = {&file, file.data + p->offset, (size_t)p->size_bytes};
-        if (!options->skips_checksum && sum_source(&source) != p->checksum)
-            status = rt_fail(error, RT_INVALID_DATA,
-                             "%s: tensor '%s' is not the one the program was compiled for "
-                             "(its checksum differs); compile again",
-                             path, p->source_name);
-        else
-            place(p, memory[i], &source);
-    }
-    rt_file_unmap(&file);
-    return status;
+/* Reads one parameter from its file. */
+static rt_status read_external(const retort_sources *sources, uint32_t index, void *memory,
+                               rt_error *error) {
+    const retort_parameter *p = &sources->program->parameters[index];
+    const rt_mapped_file *file = &sources->files[p->file];
+    const char *path = sources->paths[p->file];
+    RT_TRY(check_source(p, path, file->size, error));
+    tensor_source source = {file, file->data + p->offset, (size_t)p->size_bytes};
+    if (!sources->options.skips_checksum && sum_source(&source) != p->checksum)
+        return rt_fail(error, RT_INVALID_DATA,
+                       "%s: tensor '%s' is not the one the program was compiled for "
+                       "(its checksum differs); compile again",
+                       path, p->source_name);
+    place(p, memory, &source);
+    return RT_OK;
 }
 
 static bool is_used(const retort_program *program, uint32_t file,
@@ -210,18 +202,65 @@ static void initialise_one(const retort_parameter *p, void *target, uint64_t see
         place(p, target, &embedded);
 }
 
-rt_status retort_parameters_initialise(const retort_program *program, void *const *memory,
-                                       const retort_instance_options *options, rt_error *error) {
-    for (uint32_t i = 0; i < program->parameter_count; ++i)
-        if (!is_given(&program->parameters[i], options))
-            initialise_one(&program->parameters[i], memory[i], options->seed);
-    for (uint32_t f = 0; f < program->file_count; ++f) {
-        if (!is_used(program, f, options)) continue;
-        char *path;
-        RT_TRY(relocate(program, f, options, &path, error));
-        rt_status status = load_file(program, f, path, memory, options, error);
-        free(path);
-        RT_TRY(status);
+/* Maps file `index`, reads every parameter with memory from it, and lets it go where all have. */
+static rt_status read_file(retort_sources *sources, uint32_t index, void *const *memory,
+                           rt_error *error) {
+    const retort_program *program = sources->program;
+    bool is_mapped = false, is_needed = false;
+    for (uint32_t i = 0; i < program->parameter_count; ++i) {
+        if (program->parameters[i].file != index ||
+            !is_external(&program->parameters[i], &sources->options))
+            continue;
+        if (!is_mapped) {
+            RT_TRY(relocate(program, index, &sources->options, &sources->paths[index], error));
+            RT_TRY(rt_file_map(sources->paths[index], &sources->files[index], error));
+            is_mapped = true;
+        }
+        if (memory[i])
+            RT_TRY(read_external(sources, i, memory[i], error));
+        else
+            is_needed = true;
     }
+    if (is_mapped && !is_needed) {
+        rt_file_unmap(&sources->files[index]);
+        sources->files[index] = (rt_mapped_file){0};
+    }
+    return RT_OK;
+}
+
+rt_status retort_sources_open(const retort_program *program, const retort_instance_options *options,
+                              void *const *memory, retort_sources *sources, rt_error *error) {
+    *sources = (retort_sources){.program = program,
+                                .options = *options,
+                                .files = calloc(program->file_count + 1, sizeof(rt_mapped_file)),
+                                .paths = calloc(program->file_count + 1, sizeof(char *))};
+    if (!sources->files || !sources->paths)
+        return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < program->parameter_count; ++i)
+        if (memory[i] && !is_given(&program->parameters[i], options))
+            initialise_one(&program->parameters[i], memory[i], options->seed);
+    for (uint32_t f = 0; f < program->file_count; ++f) RT_TRY(read_file(sources, f, memory, error));
+    return RT_OK;
+}
+
+void retort_sources_close(retort_sources *sources) {
+    for (uint32_t f = 0; sources->files && f < sources->program->file_count; ++f)
+        rt_file_unmap(&sources->files[f]);
+    for (uint32_t f = 0; sources->paths && f < sources->program->file_count; ++f)
+        free(sources->paths[f]);
+    free(sources->files);
+    free(sources->paths);
+    *sources = (retort_sources){0};
+}
+
+rt_status retort_sources_read(const retort_sources *sources, uint32_t parameter, void *memory,
+                              rt_error *error) {
+    const retort_parameter *p = &sources->program->parameters[parameter];
+    const retort_instance_options *options = &sources->options;
+    if (is_given(p, options))
+        return options->give ? options->give(p, memory, options->given_argument, error) : RT_OK;
+    if (is_external(p, options)) return read_external(sources, parameter, memory, error);
+    memset(memory, 0, (size_t)retort_parameter_bytes(p));
+    initialise_one(p, memory, options->seed);
     return RT_OK;
 }

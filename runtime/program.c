@@ -11,10 +11,10 @@ rt_status retort_program_check(const retort_program *program, rt_error *error) {
         return rt_fail(error, RT_UNSUPPORTED,
                        "the program needs a newer runtime than version %d of the interface",
                        RETORT_ABI_VERSION);
-    if (program->version == 0 || program->version > RETORT_ABI_VERSION)
+    if (program->version < RETORT_ABI_OLDEST || program->version > RETORT_ABI_VERSION)
         return rt_fail(error, RT_UNSUPPORTED,
-                       "the program has version %u of the interface, this runtime knows %d",
-                       program->version, RETORT_ABI_VERSION);
+                       "the program has version %u of the interface, this runtime knows %d to %d",
+                       program->version, RETORT_ABI_OLDEST, RETORT_ABI_VERSION);
     return RT_OK;
 }
 
@@ -34,6 +34,16 @@ int retort_program_find_parameter(const retort_program *program, const char *nam
     for (uint32_t i = 0; i < program->parameter_count; ++i)
         if (strcmp(program->parameters[i].name, name) == 0) return (int)i;
     return RETORT_NOT_FOUND;
+}
+
+bool retort_entry_prepares(const retort_program *program, int entry, int *reader) {
+    static const char prepare[] = "prepare";
+    const char *name = program->entries[entry].name;
+    size_t length = sizeof prepare - 1;
+    *reader = RETORT_NOT_FOUND;
+    if (strncmp(name, prepare, length) != 0) return false;
+    if (name[length] == '.') *reader = retort_program_find_entry(program, name + length + 1);
+    return name[length] == '\0' || name[length] == '.';
 }
 
 int retort_entry_find_buffer(const retort_entry *entry, retort_buffer_kind kind, const char *name) {

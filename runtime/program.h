@@ -3,6 +3,8 @@
 #ifndef RETORT_RUNTIME_PROGRAM_H
 #define RETORT_RUNTIME_PROGRAM_H
 
+#include <stdbool.h>
+
 #include "runtime/abi.h"
 #include "runtime/base/status.h"
 
@@ -17,6 +19,10 @@ int retort_program_find_symbol(const retort_program *program, const char *name);
 int retort_program_find_parameter(const retort_program *program, const char *name);
 /* Index of an entry's input (or output) of that name, or RETORT_NOT_FOUND. */
 int retort_entry_find_buffer(const retort_entry *entry, retort_buffer_kind kind, const char *name);
+
+/* Whether the entry assigns derived parameters; *reader is the one entry that reads them, or
+ * RETORT_NOT_FOUND for any. */
+bool retort_entry_prepares(const retort_program *program, int entry, int *reader);
 
 /* A size where symbol i is symbols[i]; RT_OUT_OF_RANGE where it overflows or is negative. */
 RT_MUST_CHECK rt_status retort_size_evaluate(retort_size size, const int64_t *symbols,

@@ -29,6 +29,7 @@ typedef struct rt_lower_state {
     LLVMValueRef launch;      /* see entry.c */
     LLVMValueRef *size_terms; /* by dimension: its constant array of terms, or NULL */
     size_t size_room;
+    bool *is_passing; /* by parameter: see rt_find_passing_weights */
 } rt_lower_state;
 
 /* Emits the entry function of a graph whose kernels exist. */
@@ -38,6 +39,14 @@ void rt_emit_launch(rt_lower_state *state);
 
 /* Emits the tables and retort_program_query. False where there is no memory. */
 bool rt_emit_program(rt_lower_state *state);
+
+/* Marks the weights that preparing entries alone read and nothing assigns: they need no memory of
+ * their own. False where there is no memory. */
+bool rt_find_passing_weights(rt_lower_state *state);
+
+/* The first and last call of an entry that reads a parameter; false where none does. */
+bool rt_find_readers(const rt_schedule *schedule, uint32_t parameter, uint32_t *first,
+                     uint32_t *last);
 
 /* A private constant with these bytes or elements. */
 LLVMValueRef rt_emit_global(rt_emitter *e, LLVMValueRef initial, const char *name);

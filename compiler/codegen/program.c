@@ -138,13 +138,30 @@ static rt_dim upper_bound(rt_dim_table *dims, rt_dim a, rt_dim b) {
     return sum;
 }
 
+/* Of a preparing graph: the weights that are in memory only while it reads them. */
+static LLVMValueRef *list_passing(rt_lower_state *s, const rt_schedule *schedule, size_t *count) {
+    size_t parameters = rt_module_parameter_count(s->lowering->module);
+    LLVMValueRef *list = room(s, parameters);
+    *count = 0;
+    if (!list || !rt_graph_is_preparation(schedule->graph)) return list;
+    for (uint32_t i = 0; i < parameters; ++i) {
+        uint32_t first, last;
+        if (!s->is_passing[i] || !rt_find_readers(schedule, i, &first, &last)) continue;
+        LLVMValueRef fields[] = {word(s, i), word(s, first), word(s, last)};
+        list[(*count)++] = make_struct(s, fields, 3);
+    }
+    return list;
+}
+
 static LLVMValueRef make_entry(rt_lower_state *s, const rt_lowered_graph *graph) {
     const rt_schedule *schedule = graph->schedule;
     rt_dim_table *dims = rt_module_dims(rt_graph_module(schedule->graph));
     LLVMValueRef *buffers = room(s, schedule->buffer_count);
     LLVMValueRef *nodes = room(s, schedule->group_count);
     rt_dim scratch = {0};
-    if (!buffers || !nodes) return NULL;
+    size_t passing_count;
+    LLVMValueRef *passing = list_passing(s, schedule, &passing_count);
+    if (!buffers || !nodes || !passing) return NULL;
     for (size_t i = 0; i < schedule->buffer_count; ++i)
         buffers[i] = make_buffer(s, &schedule->buffers[i]);
     for (size_t i = 0; i < schedule->group_count; ++i) {
@@ -157,7 +174,10 @@ static LLVMValueRef make_entry(rt_lower_state *s, const rt_lowered_graph *graph)
                              word(s, schedule->group_count),
                              make_array(s, buffers, schedule->buffer_count, "buffers"),
                              make_array(s, nodes, schedule->group_count, "nodes"),
-                             make_size(s, scratch)};
+                             make_size(s, scratch),
+                             word(s, passing_count),
+                             word(s, 0),
+                             make_array(s, passing, passing_count, "passing")};
     return make_struct(s, fields, RT_COUNT_OF(fields));
 }
 
@@ -235,6 +255,7 @@ bool rt_emit_program(rt_lower_state *s) {
     size_t symbols = rt_dim_symbol_count(dims);
     size_t parameters = rt_module_parameter_count(lowering->module);
     size_t files = rt_module_file_count(lowering->module);
+    if (!rt_find_passing_weights(s)) return false;
     LLVMValueRef fields[] = {
         word(s, RETORT_ABI_VERSION),
         word(s, symbols),

@@ -57,4 +57,18 @@ RT_MUST_CHECK rt_status rt_safetensors_write(const char *path, const rt_safetens
                                              size_t count, const char *const *metadata,
                                              size_t metadata_count, rt_error *error);
 
+/* The same where not all values are in memory: a tensor whose `data` is NULL is asked for by its
+ * index when it is written, in the order of writing; the bytes that `read` gives are lent until the
+ * next call. */
+typedef struct rt_safetensors_job {
+    const char *path;
+    const rt_safetensor *tensors;
+    size_t count;
+    const char *const *metadata;
+    size_t metadata_count;
+    rt_status (*read)(void *argument, size_t tensor, const void **bytes, rt_error *error);
+    void *argument;
+} rt_safetensors_job;
+RT_MUST_CHECK rt_status rt_safetensors_write_job(const rt_safetensors_job *job, rt_error *error);
+
 #endif

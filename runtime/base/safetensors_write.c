@@ -18,6 +18,7 @@ typedef struct plan {
     size_t count;
     const char *path;
     rt_error *error;
+    const rt_safetensors_job *job;
 } plan;
 
 static rt_status check_tensor(const plan *p, const rt_safetensor *tensor) {
@@ -79,6 +80,18 @@ static rt_status add_entries(const plan *p, json_t *header) {
     return RT_OK;
 }
 
+static rt_status write_values(const plan *p, rt_writer *writer) {
+    for (size_t w = 0; w < RT_COUNT_OF(widths); ++w)
+        for (size_t i = 0; i < p->count; ++i) {
+            const void *bytes = p->tensors[i].data;
+            if (rt_dtype_bytes(p->tensors[i].dtype) != widths[w]) continue;
+            if (!bytes && p->tensors[i].size_bytes && p->job->read)
+                RT_TRY(p->job->read(p->job->argument, i, &bytes, p->error));
+            rt_writer_write(writer, bytes, p->tensors[i].size_bytes);
+        }
+    return RT_OK;
+}
+
 static rt_status stream(const plan *p, const char *header) {
     rt_writer writer;
     RT_TRY(rt_writer_open(&writer, p->path, p->error));
@@ -89,25 +102,29 @@ static rt_status stream(const plan *p, const char *header) {
     rt_writer_write(&writer, prefix, sizeof prefix);
     rt_writer_write(&writer, header, length);
     rt_writer_print(&writer, "%*s", (int)(padded - length), "");
-    for (size_t w = 0; w < RT_COUNT_OF(widths); ++w)
-        for (size_t i = 0; i < p->count; ++i)
-            if (rt_dtype_bytes(p->tensors[i].dtype) == widths[w])
-                rt_writer_write(&writer, p->tensors[i].data, p->tensors[i].size_bytes);
-    return rt_writer_commit(&writer, p->error);
+    rt_status status = write_values(p, &writer);
+    if (status == RT_OK) return rt_writer_commit(&writer, p->error);
+    rt_writer_abandon(&writer);
+    return status;
 }
 
 rt_status rt_safetensors_write(const char *path, const rt_safetensor *tensors, size_t count,
                                const char *const *metadata, size_t metadata_count,
                                rt_error *error) {
-    plan p = {tensors, count, path, error};
+    rt_safetensors_job job = {path, tensors, count, metadata, metadata_count, NULL, NULL};
+    return rt_safetensors_write_job(&job, error);
+}
+
+rt_status rt_safetensors_write_job(const rt_safetensors_job *job, rt_error *error) {
+    plan p = {job->tensors, job->count, job->path, error, job};
     char *text = NULL;
     json_t *header = json_object();
     rt_status status = header ? RT_OK : RT_OUT_OF_MEMORY;
-    if (status == RT_OK && metadata_count)
-        status = add_metadata(&p, header, metadata, metadata_count);
+    if (status == RT_OK && job->metadata_count)
+        status = add_metadata(&p, header, job->metadata, job->metadata_count);
     if (status == RT_OK) status = add_entries(&p, header);
     if (status == RT_OK && !(text = json_dumps(header, JSON_COMPACT)))
-        status = rt_fail(error, RT_OUT_OF_MEMORY, "%s: out of memory", path);
+        status = rt_fail(error, RT_OUT_OF_MEMORY, "%s: out of memory", job->path);
     if (status == RT_OK) status = stream(&p, text);
     json_decref(header);
     free(text);

@@ -78,8 +78,11 @@ void retort_checkpoint_close(retort_checkpoint *checkpoint); /* also of a zeroed
 
 /* For retort_instance_options.is_given: whether the checkpoint (`argument`) has the parameter. */
 bool retort_checkpoint_gives(const retort_parameter *parameter, void *argument);
+/* For retort_instance_options.give, of what it has. */
+RT_MUST_CHECK rt_status retort_checkpoint_give(const retort_parameter *parameter, void *memory,
+                                               void *argument, rt_error *error);
 
-/* Fills the instance's parameters. Weights of the model that are missing or have another shape are
+/* Fills the instance's parameters that have memory. Weights of the model that are missing or have another shape are
  * errors; so is missing state with `needs_state`. */
 RT_MUST_CHECK rt_status retort_checkpoint_load(const retort_checkpoint *checkpoint,
                                                retort_instance *instance, bool needs_state,

@@ -202,8 +202,9 @@ static void copy_values(const retort_parameter *p, void *memory, const rt_safete
     }
 }
 
-static rt_status load_one(const retort_checkpoint *checkpoint, const retort_parameter *p,
-                          void *memory, rt_error *error) {
+/* The tensor of a parameter, of its shape. */
+static rt_status find_tensor(const retort_checkpoint *checkpoint, const retort_parameter *p,
+                             const rt_safetensor **found_tensor, rt_error *error) {
     const rt_safetensors *file = file_of(checkpoint, p);
     const char *name = p->kind == RETORT_STATE ? RETORT_OPTIMIZER_FILE : RETORT_MODEL_FILE;
     const rt_safetensor *tensor = file->by_name ? rt_safetensors_find(file, p->name) : NULL;
@@ -219,7 +220,15 @@ static rt_status load_one(const retort_checkpoint *checkpoint, const retort_para
                        checkpoint->folder, name, p->name,
                        shape_text(tensor->rank, tensor->dims, found),
                        shape_text((int)p->rank, p->dims, wanted));
-    copy_values(p, memory, tensor, &file->file);
+    *found_tensor = tensor;
+    return RT_OK;
+}
+
+rt_status retort_checkpoint_give(const retort_parameter *parameter, void *memory, void *argument,
+                                 rt_error *error) {
+    const rt_safetensor *tensor;
+    RT_TRY(find_tensor(argument, parameter, &tensor, error));
+    copy_values(parameter, memory, tensor, &file_of(argument, parameter)->file);
     return RT_OK;
 }
 
@@ -228,8 +237,12 @@ rt_status retort_checkpoint_load(const retort_checkpoint *checkpoint, retort_ins
     const retort_program *program = retort_instance_program(instance);
     for (uint32_t i = 0; i < program->parameter_count; ++i) {
         const retort_parameter *p = &program->parameters[i];
+        const rt_safetensor *tensor;
         if (!file_of(checkpoint, p) || (p->kind == RETORT_STATE && !needs_state)) continue;
-        RT_TRY(load_one(checkpoint, p, retort_instance_parameter(instance, (int)i), error));
+        RT_TRY(find_tensor(checkpoint, p, &tensor, error));
+        void *memory = retort_instance_parameter(instance, (int)i);
+        if (memory) copy_values(p, memory, tensor, &file_of(checkpoint, p)->file);
     }
+    retort_instance_weights_changed(instance);
     return RT_OK;
 }

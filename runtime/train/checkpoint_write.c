@@ -71,30 +71,49 @@ static bool is_state(const retort_parameter *parameter) {
     return parameter->kind == RETORT_STATE;
 }
 
+/* Values of what the instance does not keep, one at a time. */
+typedef struct unkept {
+    const retort_instance *instance;
+    uint32_t *parameters; /* by tensor */
+    void *values;         /* of the largest */
+} unkept;
+
+static rt_status read_unkept(void *argument, size_t tensor, const void **bytes, rt_error *error) {
+    unkept *u = argument;
+    *bytes = u->values;
+    return retort_instance_read(u->instance, (int)u->parameters[tensor], u->values, error);
+}
+
 static rt_status write_tensors(folder_writer *w, const char *name,
                                bool (*is_part)(const retort_parameter *parameter)) {
     static const char *const metadata[] = {"format", "pt"}; /* transformers asks for it */
     const retort_program *program = retort_instance_program(w->source->instance);
     rt_safetensor *tensors = calloc(program->parameter_count + 1, sizeof *tensors);
-    size_t count = 0;
-    if (!tensors) return rt_fail(w->error, RT_OUT_OF_MEMORY, "out of memory");
-    for (uint32_t i = 0; i < program->parameter_count; ++i) {
+    unkept u = {.instance = w->source->instance,
+                .parameters = calloc(program->parameter_count + 1, sizeof *u.parameters)};
+    size_t count = 0, most = 0;
+    for (uint32_t i = 0; tensors && u.parameters && i < program->parameter_count; ++i) {
         const retort_parameter *p = &program->parameters[i];
         if (!is_part(p)) continue;
-        rt_safetensor *t = &tensors[count++];
+        rt_safetensor *t = &tensors[count];
         *t = (rt_safetensor){.name = p->name,
                              .dtype = (rt_dtype)p->dtype,
                              .rank = (int)p->rank,
                              .data = retort_instance_parameter(w->source->instance, (int)i),
                              .size_bytes = retort_parameter_bytes(p)};
         memcpy(t->dims, p->dims, sizeof t->dims);
+        if (!t->data && t->size_bytes > most) most = (size_t)t->size_bytes;
+        u.parameters[count++] = i;
     }
+    if (most) u.values = malloc(most);
+    rt_safetensors_job job = {NULL, tensors, count, metadata, 1, read_unkept, &u};
     rt_status status = RT_OK;
-    if (count) {
-        const char *path = path_of(w, name);
-        status = path ? rt_safetensors_write(path, tensors, count, metadata, 1, w->error)
-                      : RT_OUT_OF_MEMORY;
-    }
+    if (!tensors || !u.parameters || (most && !u.values) || (count && !path_of(w, name)))
+        status = rt_fail(w->error, RT_OUT_OF_MEMORY, "out of memory");
+    job.path = w->path;
+    if (status == RT_OK && count) status = rt_safetensors_write_job(&job, w->error);
+    free(u.values);
+    free(u.parameters);
     free(tensors);
     return status;
 }

@@ -28,6 +28,8 @@ retort_plan retort_plan_of(const retort_instance *instance, const retort_trainer
         .state = memory.state,
         .buffers = memory.buffers,
         .scratch = memory.scratch,
+        .derived = memory.derived,
+        .preparing = memory.preparing,
     };
     if (trainer) plan.batches += order_bytes(trainer->parts.rows) + batch_bytes(&trainer->limits);
     if (evaluator)
@@ -37,8 +39,9 @@ retort_plan retort_plan_of(const retort_instance *instance, const retort_trainer
 }
 
 uint64_t retort_plan_total(const retort_plan *plan) {
-    return plan->loaded + plan->batches + plan->weights + plan->gradients + plan->state +
-           plan->buffers + plan->scratch;
+    uint64_t running = plan->buffers + plan->scratch;
+    return plan->loaded + plan->batches + plan->weights + plan->derived + plan->gradients +
+           plan->state + (running > plan->preparing ? running : plan->preparing);
 }
 
 static void print_limits(const char *what, const rt_batch_limits *limits, FILE *stream) {
@@ -54,13 +57,10 @@ void retort_plan_print(const retort_plan *plan, const retort_trainer *trainer,
     const struct {
         const char *what;
         uint64_t bytes;
-    } lines[] = {{"weights", plan->weights},
-                 {"gradients", plan->gradients},
-                 {"optimiser state", plan->state},
-                 {"buffers", plan->buffers},
-                 {"scratch of the threads", plan->scratch},
-                 {"batches", plan->batches},
-                 {"program, vocabulary, rows", plan->loaded},
+    } lines[] = {{"weights", plan->weights},         {"derived from weights", plan->derived},
+                 {"gradients", plan->gradients},     {"optimiser state", plan->state},
+                 {"buffers", plan->buffers},         {"scratch of the threads", plan->scratch},
+                 {"batches", plan->batches},         {"program, vocabulary, rows", plan->loaded},
                  {"in all", retort_plan_total(plan)}};
     rt_arena arena = {0};
     if (trainer) print_limits("largest batch of training", &trainer->limits, stream);

@@ -9,6 +9,8 @@ typedef struct retort_plan {
     uint64_t loaded;  /* the process once the rows are read: code, libraries, vocabulary, rows */
     uint64_t batches; /* order of the rows, batches, answers */
     uint64_t weights, gradients, state, buffers, scratch;
+    uint64_t derived;   /* from weights */
+    uint64_t preparing; /* for a while at the start, where buffers and scratch are later */
 } retort_plan;
 
 /* `trainer` and `evaluator` may be NULL. The instance has reserved its memory. `loaded_bytes` was

@@ -86,6 +86,16 @@ static bool is_given(const retort_parameter *parameter, void *argument) {
     return session->has_checkpoint && retort_checkpoint_gives(parameter, &session->checkpoint);
 }
 
+/* What a checkpoint has and the instance does not keep; a teacher's stays zero, as nothing asks it.
+ */
+static rt_status give(const retort_parameter *parameter, void *memory, void *argument,
+                      rt_error *error) {
+    retort_session *session = argument;
+    if (!session->has_checkpoint || !retort_checkpoint_gives(parameter, &session->checkpoint))
+        return RT_OK;
+    return retort_checkpoint_give(parameter, memory, &session->checkpoint, error);
+}
+
 static rt_status create_instance(retort_session *session, rt_error *error) {
     retort_instance_options options;
     char missing[40];
@@ -101,6 +111,7 @@ static rt_status create_instance(retort_session *session, rt_error *error) {
     options.seed = (uint64_t)retort_settings_get(&session->settings, SET(training_seed))->integer;
     options.weights = session->command.weights;
     options.is_given = is_given;
+    options.give = give;
     options.given_argument = session;
     rt_status status =
         retort_instance_create(session->program, &options, &session->runner.instance, error);
@@ -167,11 +178,14 @@ rt_status retort_session_prepare(retort_session *session, rt_error *error) {
     RT_TRY(create_workers(session, error));
     RT_TRY(create_instance(session, error));
     RT_TRY(reserve(session, error));
-    if (!session->has_checkpoint) return RT_OK;
-    RT_TRY(retort_checkpoint_load(&session->checkpoint, session->runner.instance,
-                                  is_training(session), error));
-    rt_safetensors_close(&session->checkpoint.model);
+    if (session->has_checkpoint)
+        RT_TRY(retort_checkpoint_load(&session->checkpoint, session->runner.instance,
+                                      is_training(session), error));
+    RT_TRY(retort_instance_prepare(session->runner.instance, error));
     rt_safetensors_close(&session->checkpoint.optimizer);
+    /* Frozen weights that are not kept are read again when the model is saved. */
+    if (!retort_instance_memory(session->runner.instance).preparing)
+        rt_safetensors_close(&session->checkpoint.model);
     return RT_OK;
 }
 
