@@ -86,6 +86,9 @@ rt_value rt_build_layer_norm(rt_builder *b, rt_value x, rt_value scale, rt_value
                              double epsilon, rt_value *statistics);
 
 rt_value rt_build_matmul(rt_builder *b, rt_value x, rt_value y, bool transpose_x, bool transpose_y);
+/* x y (or x y'), where y is a matrix, by way of y's panels of `width` columns. */
+rt_value rt_build_panel_matmul(rt_builder *b, rt_value x, rt_value y, bool transpose_y,
+                               int64_t width);
 
 /* Movement. */
 rt_value rt_build_reshape(rt_builder *b, rt_value x, const rt_dim *dims, size_t rank);

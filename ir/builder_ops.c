@@ -178,8 +178,21 @@ rt_value rt_build_layer_norm(rt_builder *b, rt_value x, rt_value scale, rt_value
 
 rt_value rt_build_matmul(rt_builder *b, rt_value x, rt_value y, bool transpose_x,
                          bool transpose_y) {
-    rt_attr attrs[2] = {{.integer = transpose_x}, {.integer = transpose_y}};
+    rt_attr attrs[3] = {{.integer = transpose_x}, {.integer = transpose_y}, {.integer = 0}};
     return rt_build(b, RT_OP_matmul, (const rt_value[]){x, y}, 2, attrs);
+}
+
+rt_value rt_build_panel_matmul(rt_builder *b, rt_value x, rt_value y, bool transpose_y,
+                               int64_t width) {
+    if (!rt_value_is(x) || !rt_value_is(y)) return RT_NO_VALUE;
+    rt_attr pack[2] = {{.integer = width}, {.integer = transpose_y}}, product[3] = {{.integer = 0}};
+    rt_type type = rt_builder_type(b, y);
+    rt_value panels = rt_build(b, RT_OP_pack_panels, &y, 1, pack);
+    if (!rt_value_is(panels) ||
+        !rt_dim_is_constant(rt_module_dims(b->module), type.dims[transpose_y ? 0 : 1],
+                            &product[2].integer))
+        return RT_NO_VALUE;
+    return rt_build(b, RT_OP_matmul, (const rt_value[]){x, panels}, 2, product);
 }
 
 /* ---- movement */

@@ -173,9 +173,9 @@ static matrix_view matrix_at(const rt_array *array, bool is_transposed, int64_t 
 }
 
 /* z += x y for one matrix each; z is [rows, columns] at `base`. */
-static void multiply_matrices(const rt_eval *eval, matrix_view x, matrix_view y, int64_t inner,
-                              int64_t base) {
-    const rt_array *a = eval->operands[0], *b = eval->operands[1];
+static void multiply_matrices(const rt_eval *eval, const rt_array *b, matrix_view x, matrix_view y,
+                              int64_t inner, int64_t base) {
+    const rt_array *a = eval->operands[0];
     rt_array *c = &eval->results[0];
     int64_t rows = c->dims[c->rank - 2], columns = c->dims[c->rank - 1];
     for (int64_t i = 0; i < rows; ++i) {
@@ -194,9 +194,35 @@ static void multiply_matrices(const rt_eval *eval, matrix_view x, matrix_view y,
     }
 }
 
+/* The matrix of b's panels, [inner, columns]. */
+static rt_array *unpack_panels(rt_eval *eval, int64_t columns) {
+    const rt_array *panels = eval->operands[1];
+    int64_t inner = panels->dims[1], width = panels->dims[2], dims[] = {inner, columns};
+    rt_array *matrix = rt_array_create(panels->dtype, 2, dims, eval->arena);
+    for (int64_t k = 0; matrix && k < inner; ++k)
+        for (int64_t j = 0; j < columns; ++j)
+            eval_copy(matrix, k * columns + j, panels, (j / width * inner + k) * width + j % width);
+    return matrix;
+}
+
+rt_status eval_pack_panels(rt_eval *eval) {
+    const rt_array *x = eval->operands[0];
+    rt_array *y = &eval->results[0];
+    bool is_transposed = eval_attr(eval, RT_ATTR_pack_panels_transpose).integer;
+    int64_t inner = y->dims[1], width = y->dims[2], columns = x->dims[is_transposed ? 0 : 1];
+    for (int64_t j = 0; j < columns; ++j)
+        for (int64_t k = 0; k < inner; ++k)
+            eval_copy(y, (j / width * inner + k) * width + j % width, x,
+                      is_transposed ? j * inner + k : k * columns + j);
+    return RT_OK;
+}
+
 rt_status eval_matmul(rt_eval *eval) {
-    const rt_array *x = eval->operands[0], *y = eval->operands[1];
+    int64_t columns = eval_attr(eval, RT_ATTR_matmul_panel_columns).integer;
+    const rt_array *x = eval->operands[0];
+    const rt_array *y = columns ? unpack_panels(eval, columns) : eval->operands[1];
     const rt_array *z = &eval->results[0];
+    if (!y) return rt_fail(eval->error, RT_OUT_OF_MEMORY, "no memory for a product");
     bool transpose_x = eval_attr(eval, RT_ATTR_matmul_transpose_a).integer;
     bool transpose_y = eval_attr(eval, RT_ATTR_matmul_transpose_b).integer;
     int64_t inner = x->dims[x->rank - (transpose_x ? 2 : 1)];
@@ -208,7 +234,7 @@ rt_status eval_matmul(rt_eval *eval) {
     for (int64_t i = 0; i < batches; ++i) {
         matrix_view a = matrix_at(x, transpose_x, eval_offset(batch_rank, index, x_strides));
         matrix_view b = matrix_at(y, transpose_y, eval_offset(batch_rank, index, y_strides));
-        multiply_matrices(eval, a, b, inner, i * z->dims[batch_rank] * z->dims[batch_rank + 1]);
+        multiply_matrices(eval, y, a, b, inner, i * z->dims[batch_rank] * z->dims[batch_rank + 1]);
         eval_advance(batch_rank, z->dims, index);
     }
     return RT_OK;

@@ -5,7 +5,48 @@
 #include "ir/infer_impl.h"
 #include "runtime/base/sizes.h"
 
+/* b is [P,K,width]: N columns take P panels. */
+static bool infer_panel_product(rt_infer *infer) {
+    rt_type a = infer->operands[0], b = infer->operands[1];
+    int64_t columns = infer->attrs[2].integer, panels, width;
+    rt_dim_table *dims = infer_dims(infer);
+    if (a.rank < 2 || b.rank != 3 || a.dtype != b.dtype || a.dtype == RT_BOOL ||
+        !rt_dim_equal(a.dims[a.rank - 1], b.dims[1]))
+        return rt_infer_fail(infer, "%s and %s are not a matrix and the panels of another",
+                             infer_type_text(infer, a), infer_type_text(infer, b));
+    if (infer->attrs[0].integer || infer->attrs[1].integer)
+        return rt_infer_fail(infer, "a product with panels takes no transposes");
+    bool is_fit = rt_dim_is_constant(dims, b.dims[0], &panels) &&
+                  rt_dim_is_constant(dims, b.dims[2], &width) && width > 0 && columns > 0 &&
+                  (columns - 1) / width + 1 == panels;
+    if (!is_fit)
+        return rt_infer_fail(infer, "%s are not the panels of %lld columns",
+                             infer_type_text(infer, b), (long long)columns);
+    infer->results[0] = a;
+    infer->results[0].dims[a.rank - 1] = rt_dim_constant(dims, columns);
+    return true;
+}
+
+bool infer_pack_panels(rt_infer *infer) {
+    rt_type x = infer->operands[0];
+    rt_dim_table *dims = infer_dims(infer);
+    int64_t width = infer->attrs[0].integer, columns;
+    bool is_transposed = infer->attrs[1].integer;
+    if (x.rank != 2 || x.dtype == RT_BOOL ||
+        !rt_dim_is_constant(dims, x.dims[is_transposed ? 0 : 1], &columns))
+        return rt_infer_fail(infer, "%s is not a matrix with a constant number of columns",
+                             infer_type_text(infer, x));
+    if (width <= 0 || width > INT32_MAX)
+        return rt_infer_fail(infer, "panels of %lld columns", (long long)width);
+    rt_dim inner = x.dims[is_transposed ? 1 : 0];
+    rt_dim panels = rt_dim_constant(dims, columns ? (columns - 1) / width + 1 : 0);
+    infer->results[0] = (rt_type){
+        .dtype = x.dtype, .rank = 3, .dims = {panels, inner, rt_dim_constant(dims, width)}};
+    return true;
+}
+
 bool infer_matmul(rt_infer *infer) {
+    if (infer->attrs[2].integer != 0) return infer_panel_product(infer);
     rt_type a = infer->operands[0], b = infer->operands[1];
     if (a.rank < 2 || b.rank < 2 || a.dtype != b.dtype || a.dtype == RT_BOOL)
         return rt_infer_fail(infer, "%s and %s are not two matrices of one element type",

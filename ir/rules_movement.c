@@ -112,6 +112,7 @@ static rt_value rule_concat(const rt_birth *birth) {
 
 /* matmul of a transpose = matmul with the flag turned. */
 static rt_value rule_matmul(const rt_birth *birth) {
+    if (birth->attrs[2].integer) return RT_NO_VALUE;
     bool flags[2] = {birth->attrs[0].integer != 0, birth->attrs[1].integer != 0};
     rt_value operands[2] = {birth->operands[0], birth->operands[1]};
     bool is_changed = false;

@@ -170,10 +170,14 @@ void matmul_emit_library(const matmul *m) {
  * and half of it for a few rows, but 1.1 to 1.2 of it where a is transposed. */
 void emit_matmul(rt_kernel_build *build) {
     rt_emitter *e = build->e;
-    matmul m = describe(build);
+    bool has_panels =
+        rt_graph_attr(build->graph, build->node, RT_ATTR_matmul_panel_columns).integer;
+    matmul m = has_panels ? matmul_describe_panels(build) : describe(build);
     LLVMValueRef has_work = LLVMBuildICmp(e->builder, LLVMIntSLT, build->begin, build->end, "");
     rt_branch work = rt_emit_if_begin(e, has_work, "work"); /* else divisors may be 0 */
-    if (m.c.dtype != RT_F32)
+    if (has_panels)
+        matmul_emit_panels(&m);
+    else if (m.c.dtype != RT_F32)
         matmul_emit_in_place(&m);
     else if (m.transpose_a)
         matmul_emit_library(&m);

@@ -41,6 +41,9 @@ LLVMValueRef matmul_divided_up(rt_emitter *e, LLVMValueRef size, LLVMValueRef by
 void matmul_emit_in_place(const matmul *m);
 void matmul_emit_packed(const matmul *m);
 void matmul_emit_library(const matmul *m);
+/* Of a product whose b is in panels (ops.def, panel_columns). */
+matmul matmul_describe_panels(rt_kernel_build *build);
+void matmul_emit_panels(const matmul *m);
 int64_t matmul_packed_bytes(void); /* of scratch */
 
 #endif

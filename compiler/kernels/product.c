@@ -33,6 +33,11 @@ int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype) {
     return (int64_t)tile_of(e).vectors * vector_lanes(e, dtype);
 }
 
+int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype) {
+    const rt_emitter e = {.target = target};
+    return rt_product_panel(&e, dtype);
+}
+
 /* ---- functions of the module */
 
 typedef struct place {

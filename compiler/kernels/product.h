@@ -23,6 +23,8 @@ void rt_emit_product(rt_emitter *e, const rt_product *product);
  * so many columns, each packed so that its rows follow each other. At most RT_PRODUCT_MAX_PANEL. */
 enum { RT_PRODUCT_MAX_PANEL = 64 };
 int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype);
+/* The same before anything is emitted. */
+int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype);
 
 /* to[i][j] = from[i][j] for f32, in rows of `width` columns, a multiple of RT_TRANSPOSE_PAD, of
  * which those from `columns` on become 0. */

@@ -90,6 +90,54 @@ static void test_matmul_of_other_types(void) {
     }
 }
 
+/* ---- panels */
+
+static void check_panel_product(rt_dtype dtype, int64_t m, int64_t n, int64_t k, int64_t width) {
+    kernel_run r;
+    kernel_run_begin(&r);
+    int64_t a[2] = {m, k}, b[2] = {k, width}, panels[2] = {0, n ? (n - 1) / width + 1 : 0};
+    rt_value x = matmul_operand(&r, dtype, 2, NULL, a);
+    rt_value y = matmul_operand(&r, dtype, 3, panels, b);
+    rt_attr attrs[3] = {{.integer = 0}, {.integer = 0}, {.integer = n}};
+    check(&r, rt_build(&r.b, RT_OP_matmul, (rt_value[]){x, y}, 2, attrs),
+          product_tolerance(dtype, k), true);
+    kernel_run_end(&r);
+}
+
+static void test_panel_products(void) {
+    static const int64_t sizes[][4] = {{1, 1, 1, 16},      {7, 5, 3, 16},      {1, 300, 33, 64},
+                                       {301, 17, 26, 16},  {100, 100, 64, 32}, {5, 6, 0, 16},
+                                       {0, 6, 4, 16},      {192, 64, 9, 64},   {193, 65, 9, 64},
+                                       {450, 200, 70, 48}, {33, 70, 2100, 32}, {50, 7, 5, 3}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i)
+        check_panel_product(RT_F32, sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3]);
+    check_panel_product(RT_F64, 13, 70, 9, 16);
+    check_panel_product(RT_BF16, 13, 70, 9, 32);
+    check_panel_product(RT_I32, 13, 70, 9, 7);
+}
+
+static void check_packing(rt_dtype dtype, int64_t n, int64_t k, int64_t width, bool transpose) {
+    kernel_run r;
+    kernel_run_begin(&r);
+    int64_t matrix[2] = {transpose ? n : k, transpose ? k : n};
+    rt_value x = matmul_operand(&r, dtype, 2, NULL, matrix);
+    rt_attr attrs[2] = {{.integer = width}, {.integer = transpose}};
+    check(&r, rt_build(&r.b, RT_OP_pack_panels, &x, 1, attrs), 0, true);
+    kernel_run_end(&r);
+}
+
+static void test_packing(void) {
+    static const int64_t sizes[][3] = {{1, 1, 16},    {16, 16, 16},   {17, 15, 16}, {64, 128, 64},
+                                       {65, 129, 64}, {100, 300, 48}, {20, 0, 16},  {0, 5, 16},
+                                       {9, 31, 4},    {130, 257, 32}, {50, 144, 96}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i)
+        for (int transpose = 0; transpose < 2; ++transpose)
+            check_packing(RT_F32, sizes[i][0], sizes[i][1], sizes[i][2], transpose);
+    check_packing(RT_F64, 70, 33, 16, true);
+    check_packing(RT_BF16, 70, 33, 32, false);
+    check_packing(RT_I8, 70, 33, 16, true);
+}
+
 /* ---- lstm */
 
 static const int32_t ragged[] = {0, 5, 5, 6, 19, 19, 26};
@@ -298,6 +346,7 @@ static void test_scans(void) {
     }
 }
 
-TEST_MAIN("kernels", TEST(test_matmul_f32), TEST(test_matmul_of_other_types), TEST(test_lstm),
-          TEST(test_lstm_gradient), TEST(test_segments), TEST(test_gather), TEST(test_scatter_add),
+TEST_MAIN("kernels", TEST(test_matmul_f32), TEST(test_matmul_of_other_types),
+          TEST(test_panel_products), TEST(test_packing), TEST(test_lstm), TEST(test_lstm_gradient),
+          TEST(test_segments), TEST(test_gather), TEST(test_scatter_add),
           TEST(test_indices_out_of_range), TEST(test_scans))

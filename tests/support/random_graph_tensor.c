@@ -67,6 +67,13 @@ static bool add_matmul(random_builder *r) {
     double bound = x.bound * 4 * (double)random_dim_size(r, inner);
     if (bound > 1e4 || random_elements(r, other) > RANDOM_MAX_ELEMENTS) return false;
     rt_value y = random_input(r, other);
+    bool is_panelled = other.rank == 2 && !transposes_x && random_chance(r, 30) &&
+                       rt_dim_is_constant(rt_module_dims(r->module), columns, NULL);
+    if (is_panelled) {
+        int64_t width = random_chance(r, 50) ? 16 : 1 + random_below(r, 5);
+        return random_keep(r, rt_build_panel_matmul(&r->b, x.value, y, transposes_y, width),
+                           fmax(bound, 1), false);
+    }
     return random_keep(r, rt_build_matmul(&r->b, x.value, y, transposes_x, transposes_y),
                        fmax(bound, 1), false);
 }
