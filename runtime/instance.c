@@ -101,7 +101,8 @@ static void touch_pages(void *argument, int64_t begin, int64_t end, uint32_t wor
 static void touch_weights(retort_instance *instance) {
     const retort_program *program = instance->program;
     for (uint32_t i = 0; i < program->parameter_count; ++i) {
-        if (program->parameters[i].kind != RETORT_WEIGHT) continue;
+        bool has_memory = instance->parameter_pointers[i] != NULL;
+        if (program->parameters[i].kind != RETORT_WEIGHT || !has_memory) continue;
         uint64_t bytes = retort_parameter_bytes(&program->parameters[i]);
         rt_threads_run(instance->threads, touch_pages, instance->parameter_pointers[i],
                        (int64_t)((bytes + PAGE_BYTES - 1) / PAGE_BYTES), 1);
