@@ -161,8 +161,8 @@ rt_graph *rt_graph_create(rt_module *module, const char *name);
 
 rt_module *rt_graph_module(const rt_graph *graph);
 const char *rt_graph_name(const rt_graph *graph);
-/* "prepare", or "prepare.NAME" for what graph NAME alone reads: these assign the derived parameters,
- * before anything reads them and whenever weights were changed from outside. */
+/* "prepare", or "prepare.NAME" for what graph NAME alone reads: these assign the derived
+ * parameters, before anything reads them and whenever weights were changed from outside. */
 bool rt_graph_is_preparation(const rt_graph *graph);
 
 size_t rt_graph_node_count(const rt_graph *graph);

@@ -82,8 +82,8 @@ bool retort_checkpoint_gives(const retort_parameter *parameter, void *argument);
 RT_MUST_CHECK rt_status retort_checkpoint_give(const retort_parameter *parameter, void *memory,
                                                void *argument, rt_error *error);
 
-/* Fills the instance's parameters that have memory. Weights of the model that are missing or have another shape are
- * errors; so is missing state with `needs_state`. */
+/* Fills the instance's parameters that have memory. Weights of the model that are missing or have
+ * another shape are errors; so is missing state with `needs_state`. */
 RT_MUST_CHECK rt_status retort_checkpoint_load(const retort_checkpoint *checkpoint,
                                                retort_instance *instance, bool needs_state,
                                                rt_error *error);
