@@ -125,6 +125,20 @@ static LLVMValueRef value_address(entry *n, rt_value value) {
     return LLVMConstNull(n->e->pointer);
 }
 
+static void emit_launch(entry *n, LLVMValueRef function, const rt_kernel_range *range,
+                        size_t index) {
+    rt_emitter *e = n->e;
+    LLVMValueRef arguments[] = {n->context,
+                                function,
+                                n->pointer_room,
+                                n->size_room,
+                                size_value(n, range->count),
+                                rt_emit_i64(e, range->grain),
+                                size_value(n, range->work),
+                                rt_emit_int(e, e->i32, (int64_t)index)};
+    LLVMBuildCall2(e->builder, launch_type(e), n->state->launch, arguments, 8, "");
+}
+
 static void emit_call(entry *n, const rt_call *call, size_t index) {
     rt_emitter *e = n->e;
     const rt_group *group = call->group;
@@ -141,15 +155,11 @@ static void emit_call(entry *n, const rt_call *call, size_t index) {
         store_slot(n, n->size_room, i, load_slot(n, n->symbols, e->i64, call->key.symbols[i]));
     for (size_t i = 0; i < call->key.site_count; ++i)
         store_slot(n, n->size_room, call->key.symbol_count + i, rt_emit_i64(e, call->key.sites[i]));
-    LLVMValueRef arguments[] = {n->context,
-                                call->function,
-                                n->pointer_room,
-                                n->size_room,
-                                size_value(n, call->range.count),
-                                rt_emit_i64(e, call->range.grain),
-                                size_value(n, call->range.work),
-                                rt_emit_int(e, e->i32, (int64_t)index)};
-    LLVMBuildCall2(e->builder, launch_type(e), n->state->launch, arguments, 8, "");
+    if (group->rider_count)
+        store_slot(n, n->pointer_room, group->input_count + group->output_count,
+                   load_slot(n, n->buffers, e->pointer, group->parts_buffer));
+    emit_launch(n, call->function, &call->range, index);
+    if (group->rider_count) emit_launch(n, call->parts_function, &call->parts_range, index);
 }
 
 static LLVMValueRef make_room(entry *n, size_t count) {
@@ -179,7 +189,7 @@ void rt_emit_entry(rt_lower_state *state, rt_lowered_graph *graph) {
     size_t pointers = 0, sizes = 0;
     for (size_t i = 0; i < schedule->group_count; ++i) {
         const rt_call *call = &graph->calls[i];
-        size_t count = call->group->input_count + call->group->output_count;
+        size_t count = call->group->input_count + call->group->output_count + 1;
         if (count > pointers) pointers = count;
         count = call->key.symbol_count + call->key.site_count;
         if (count > sizes) sizes = count;

@@ -60,6 +60,8 @@ typedef struct rt_kernel_range {
     rt_dim flops;
     const char *kind;
 } rt_kernel_range;
+/* The same of the kernel that combines the parts of a row group with riders. */
+rt_kernel_range rt_parts_range_of(const rt_schedule *schedule, const rt_group *group);
 rt_kernel_range rt_kernel_range_of(const rt_schedule *schedule, const rt_group *group,
                                    const rt_target *target);
 

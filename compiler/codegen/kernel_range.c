@@ -8,6 +8,7 @@
 
 enum {
     FLAT_GRAIN = 1024,
+    PARTS_GRAIN = 64,
     SCRATCH_ELEMENT_BYTES = 8,
     SCRATCH_ALIGNMENT = 64,
     STREAM_COST = 8 /* additions in the time an element takes from or to far memory */
@@ -54,11 +55,20 @@ static rt_kernel_range row_range(const rt_schedule *schedule, const rt_group *gr
                              .grain = group->is_flat ? FLAT_GRAIN : 1,
                              .work = scaled(schedule, elements, cost_of(group)),
                              .kind = "row"};
+    if (group->rider_count) range.count = rt_dim_constant(dims, RT_ROW_PARTS);
     if (!group->scratch_rows) return range;
     rt_dim row = scaled(schedule, group->space.columns, SCRATCH_ELEMENT_BYTES);
     row = rt_dim_add(dims, row, rt_dim_constant(dims, SCRATCH_ALIGNMENT));
     range.scratch_bytes = scaled(schedule, row, group->scratch_rows);
     return range;
+}
+
+rt_kernel_range rt_parts_range_of(const rt_schedule *schedule, const rt_group *group) {
+    int64_t rows = (int64_t)group->rider_count * RT_ROW_PARTS;
+    return (rt_kernel_range){.count = group->space.columns,
+                             .grain = PARTS_GRAIN,
+                             .work = scaled(schedule, group->space.columns, rows),
+                             .kind = "row"};
 }
 
 static rt_kernel_range column_range(const rt_schedule *schedule, const rt_group *group,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "compiler/codegen/lower_impl.h"
+#include "compiler/codegen/row_parts.h"
 #include "runtime/base/check.h"
 
 LLVMValueRef rt_emit_global(rt_emitter *e, LLVMValueRef initial, const char *name) {
@@ -50,6 +51,17 @@ static const char *kernel_name(const rt_lower_state *state, const rt_schedule *s
                            rt_op_text(info->op));
 }
 
+/* NULL without memory. */
+static LLVMValueRef emit_function(rt_kernel_code *code, const char *name,
+                                  void (*emit)(rt_kernel_code *)) {
+    if (!name || !rt_kernel_code_begin(code, name)) return NULL;
+    LLVMValueRef function = code->e->function;
+    rt_debug_function(code->debug, name, code->group->lead);
+    emit(code);
+    rt_kernel_code_end(code);
+    return function;
+}
+
 static bool emit_kernel(rt_lower_state *state, const rt_schedule *schedule, rt_call *call) {
     static void (*const emitters[])(rt_kernel_code *) = {
         [RT_GROUP_ROW] = rt_emit_row_kernel,
@@ -64,11 +76,9 @@ static bool emit_kernel(rt_lower_state *state, const rt_schedule *schedule, rt_c
                            .debug = &state->debug,
                            .arena = state->arena};
     const char *name = kernel_name(state, schedule, call->group);
-    if (!name || !rt_kernel_code_begin(&code, name)) return false;
-    call->function = state->e.function;
-    rt_debug_function(&state->debug, name, call->group->lead);
-    emitters[call->group->kind](&code);
-    rt_kernel_code_end(&code);
+    call->function = emit_function(&code, name, emitters[call->group->kind]);
+    if (call->function && call->group->rider_count)
+        call->parts_function = emit_function(&code, name, rt_emit_row_parts_kernel);
     return !rt_arena_failed(state->arena);
 }
 
@@ -82,10 +92,12 @@ static rt_status lower_graph(rt_lower_state *state, const rt_schedule *schedule,
         rt_call *call = &graph->calls[i];
         call->group = &schedule->groups[i];
         call->range = rt_kernel_range_of(schedule, call->group, state->lowering->target);
+        if (call->group->rider_count) call->parts_range = rt_parts_range_of(schedule, call->group);
         RT_TRY(rt_kernel_key_make(schedule, call->group, state->arena, &call->key));
         const rt_call **slot = find_kernel(table, call);
         if (*slot) {
             call->function = (*slot)->function;
+            call->parts_function = (*slot)->parts_function;
             continue;
         }
         if (!emit_kernel(state, schedule, call)) return RT_OUT_OF_MEMORY;

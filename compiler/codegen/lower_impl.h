@@ -12,6 +12,9 @@ typedef struct rt_call {
     rt_kernel_key key;
     rt_kernel_range range;
     LLVMValueRef function;
+    /* Of a row group with riders: the kernel that runs behind the first. */
+    rt_kernel_range parts_range;
+    LLVMValueRef parts_function;
 } rt_call;
 
 typedef struct rt_lowered_graph {

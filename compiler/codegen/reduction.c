@@ -13,15 +13,21 @@ static const rt_lane_reduction kinds[RT_OP_COUNT][2] = {
     [RT_OP_reduce_min] = {RT_LANES_MIN, RT_LANES_UMIN},
 };
 
+rt_reduction rt_reduction_of(const rt_loop_body *body, size_t index) {
+    const rt_member *member = &body->group->members[index];
+    rt_dtype dtype = rt_graph_type(body->code->schedule->graph, member->value).dtype;
+    bool is_unsigned = rt_dtype_is_integer(dtype) && !rt_dtype_is_signed(dtype);
+    return (rt_reduction){index, kinds[member->op][is_unsigned], dtype};
+}
+
 unsigned rt_find_reductions(const rt_loop_body *body, unsigned phase, rt_reduction *reductions) {
     unsigned count = 0;
     for (size_t m = 0; m < body->group->member_count; ++m) {
         const rt_member *member = &body->group->members[m];
-        if (!member->is_reduction || (phase != RT_ALL_PHASES && member->phase != phase)) continue;
-        rt_dtype dtype = rt_graph_type(body->code->schedule->graph, member->value).dtype;
-        bool is_unsigned = rt_dtype_is_integer(dtype) && !rt_dtype_is_signed(dtype);
+        if (!member->is_reduction || member->reduces_rows) continue;
+        if (phase != RT_ALL_PHASES && member->phase != phase) continue;
         RT_ASSERT(count < RT_MAX_REDUCTIONS);
-        reductions[count++] = (rt_reduction){m, kinds[member->op][is_unsigned], dtype};
+        reductions[count++] = rt_reduction_of(body, m);
     }
     return count;
 }

@@ -13,7 +13,10 @@ typedef struct rt_reduction {
 
 enum { RT_MAX_REDUCTIONS = 48 };
 
-/* The reductions of a group in `phase` (all with RT_ALL_PHASES), in order; returns their number. */
+rt_reduction rt_reduction_of(const rt_loop_body *body, size_t member);
+
+/* The reductions of a group in `phase` (all with RT_ALL_PHASES) but those over the rows of a row
+ * group, in order; returns their number. */
 enum { RT_ALL_PHASES = 32 };
 unsigned rt_find_reductions(const rt_loop_body *body, unsigned phase, rt_reduction *reductions);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Row groups: a loop over rows, in it one loop over columns per phase. Flat groups have one row,
- * and the range is its columns. The range of the others is the rows.
+ * and the range is its columns. The range of the others is the rows, or parts of them
+ * (row_parts.h).
  *
  *     for row in [begin, end)
  *         row values
@@ -9,7 +10,7 @@
  *             the ragged end, masked
  *             reductions become row values
  */
-#include "compiler/codegen/reduction.h"
+#include "compiler/codegen/row_parts.h"
 #include "compiler/kernels/kernel.h"
 #include "compiler/schedule/traits.h"
 #include "runtime/base/check.h"
@@ -74,6 +75,7 @@ static void emit_columns(phase_loop *p, LLVMValueRef begin, LLVMValueRef end, rt
             rt_emit_loop_next(
                 e, &loop, sums[r][part],
                 rt_emit_reduction_step(p->body, &p->reductions[r], sums[r][part], part));
+    rt_emit_row_part_step(p->body, p->phase);
     write_block(p->body, p->phase, &block);
     rt_emit_loop_end(e, &loop);
 }
@@ -160,6 +162,13 @@ static void emit_row(rt_loop_body *body, LLVMValueRef row, LLVMValueRef begin, L
     }
 }
 
+static void emit_rows(rt_loop_body *body, LLVMValueRef begin, LLVMValueRef end) {
+    rt_emitter *e = body->e;
+    rt_loop loop = rt_emit_loop_begin(e, begin, end, rt_emit_i64(e, 1), "row");
+    emit_row(body, loop.index, rt_emit_i64(e, 0), body->columns);
+    rt_emit_loop_end(e, &loop);
+}
+
 void rt_emit_row_kernel(rt_kernel_code *code) {
     rt_emitter *e = code->e;
     rt_loop_body body;
@@ -168,7 +177,14 @@ void rt_emit_row_kernel(rt_kernel_code *code) {
         emit_row(&body, rt_emit_i64(e, 0), code->begin, code->end);
         return;
     }
-    rt_loop loop = rt_emit_loop_begin(e, code->begin, code->end, rt_emit_i64(e, 1), "row");
-    emit_row(&body, loop.index, rt_emit_i64(e, 0), body.columns);
-    rt_emit_loop_end(e, &loop);
+    if (!code->group->rider_count) {
+        emit_rows(&body, code->begin, code->end);
+        return;
+    }
+    LLVMValueRef one = rt_emit_i64(e, 1);
+    rt_loop part = rt_emit_loop_begin(e, code->begin, code->end, one, "part");
+    rt_emit_row_part_start(&body, part.index);
+    LLVMValueRef next = LLVMBuildAdd(e->builder, part.index, one, "");
+    emit_rows(&body, rt_row_part_begin(&body, part.index), rt_row_part_begin(&body, next));
+    rt_emit_loop_end(e, &part);
 }

@@ -10,48 +10,15 @@
  */
 #include <string.h>
 
-#include "compiler/schedule/schedule_impl.h"
+#include "compiler/schedule/grouping.h"
 #include "compiler/schedule/traits.h"
 #include "runtime/base/check.h"
 #include "runtime/base/dtype.h"
 
 enum {
-    MAX_MEMBERS = 48,       /* of a group: beyond, registers and streams run out */
-    MAX_REPEATED_COST = 6,  /* additions that may be repeated instead of storing a value */
-    MAX_COLUMN_OUTPUTS = 4, /* reductions that share one column group */
-    MEMORY = -1             /* the member of a use by a move or kernel group */
+    MAX_REPEATED_COST = 6, /* additions that may be repeated instead of storing a value */
+    MEMORY = -1            /* the member of a use by a move or kernel group */
 };
-
-typedef struct value_use {
-    uint32_t group;
-    int member;
-    unsigned operand;
-    uint32_t next; /* index + 1 into uses; 0: the last */
-} value_use;
-
-typedef struct draft {
-    size_t capacity; /* of members */
-    uint32_t first;  /* smallest position of its nodes in the topological order */
-} draft;
-
-typedef struct grouping {
-    rt_graph *graph;
-    rt_optimizations optimizations;
-    rt_dim_table *dims;
-    rt_arena *arena;
-    rt_group *groups;
-    draft *drafts;
-    size_t count, limit, words;
-    uint64_t *reach; /* [limit][words] */
-    value_use *uses;
-    size_t use_count, use_capacity;
-    uint32_t *first_use;   /* by value: index + 1 into uses */
-    unsigned *repeat_cost; /* by value: cost of the repeated nodes that read it */
-    bool *is_output;       /* by value */
-    rt_value *sums;        /* by value: see rt_find_sums_in_place */
-    bool *is_summed;       /* by value: a sum that its term's kernel makes */
-    uint32_t *position;    /* by node */
-} grouping;
 
 /* How a node would be a member of a group. */
 typedef struct fit {
@@ -73,29 +40,6 @@ typedef struct candidate {
     rt_space space;
     rt_access accesses[RT_MEMBER_MAX_OPERANDS];
 } candidate;
-
-/* ---- reachability */
-
-static uint64_t *reach_of(grouping *s, uint32_t group) {
-    return s->reach + group * s->words;
-}
-
-static bool reaches(grouping *s, uint32_t from, uint32_t to) {
-    return reach_of(s, from)[to / 64] >> (to % 64) & 1;
-}
-
-static void unite(uint64_t *into, const uint64_t *from, size_t words) {
-    for (size_t i = 0; i < words; ++i) into[i] |= from[i];
-}
-
-static void add_edge(grouping *s, uint32_t from, uint32_t to) {
-    if (from == to || reaches(s, from, to)) return;
-    uint64_t *reach = reach_of(s, from);
-    reach[to / 64] |= (uint64_t)1 << (to % 64);
-    unite(reach, reach_of(s, to), s->words);
-    for (uint32_t g = 0; g < s->count; ++g)
-        if (reaches(s, g, from)) unite(reach_of(s, g), reach, s->words);
-}
 
 /* ---- uses */
 
@@ -187,7 +131,7 @@ static bool find_fit(grouping *s, const candidate *c, uint32_t index, fit *f) {
     *f = (fit){.group = index};
     if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_fuse)) return false;
     if (group->kind != RT_GROUP_ROW && group->kind != RT_GROUP_COLUMN) return false;
-    if (group->member_count >= MAX_MEMBERS || !kind_of_uses(s, c->value, index, &kind))
+    if (group->member_count >= GROUPING_MAX_MEMBERS || !kind_of_uses(s, c->value, index, &kind))
         return false;
     if (!(c->is_reduction ? fit_reduction : fit_elementwise)(c, group, kind, f)) return false;
     rt_space space = f->becomes_rows || f->becomes_fixed ? f->space : group->space;
@@ -302,7 +246,7 @@ static bool place_in_all(grouping *s, const candidate *c, const uint32_t *groups
 /* Whether a reader other than `group` comes before it: joining would close a cycle. */
 static bool is_read_before(grouping *s, const uint32_t *groups, uint32_t count, uint32_t group) {
     for (uint32_t i = 0; i < count; ++i)
-        if (groups[i] != group && reaches(s, groups[i], group)) return true;
+        if (groups[i] != group && grouping_reaches(s, groups[i], group)) return true;
     return false;
 }
 
@@ -343,7 +287,7 @@ static bool place_fusable(grouping *s, const candidate *c) {
     fit owner;
     if (!find_owner(s, c, groups, count, &owner)) owner = fit_in_new_group(s, c);
     if (!join(s, c, &owner, true)) return false;
-    for (uint32_t i = 0; i < count; ++i) add_edge(s, owner.group, groups[i]);
+    for (uint32_t i = 0; i < count; ++i) grouping_add_edge(s, owner.group, groups[i]);
     return true;
 }
 
@@ -376,7 +320,7 @@ static bool place_column_reduction(grouping *s, const candidate *node) {
     s->groups[f.group].reduced = rows;
     s->groups[f.group].space = c.space;
     if (!join(s, &c, &f, true)) return false;
-    for (uint32_t i = 0; i < count; ++i) add_edge(s, f.group, groups[i]);
+    for (uint32_t i = 0; i < count; ++i) grouping_add_edge(s, f.group, groups[i]);
     return true;
 }
 
@@ -397,7 +341,7 @@ static bool place_alone(grouping *s, rt_node node, rt_group_kind kind) {
         rt_value value = rt_graph_result(s->graph, node, i);
         uint32_t *groups, count = groups_of_uses(s, value, &groups, &in_memory);
         if (count == UINT32_MAX) return false;
-        for (uint32_t k = 0; k < count; ++k) add_edge(s, index, groups[k]);
+        for (uint32_t k = 0; k < count; ++k) grouping_add_edge(s, index, groups[k]);
     }
     for (uint32_t i = 0; i < info->operand_count; ++i) {
         if (!rt_value_is(info->operands[i])) continue;
@@ -437,74 +381,6 @@ static bool place_node(grouping *s, rt_node node) {
     if (lower == RT_LOWER_REDUCE && !is_row_reduction(s->graph, info))
         return place_column_reduction(s, &c);
     return place_fusable(s, &c);
-}
-
-/* ---- column groups that read the same values become one */
-
-static bool reads(const rt_group *group, rt_value root) {
-    for (size_t i = 0; i < group->member_count; ++i)
-        for (unsigned k = 0; k < group->members[i].operand_count; ++k)
-            if (rt_value_equal(group->members[i].accesses[k].root, root)) return true;
-    return false;
-}
-
-static bool share_whole_operand(const rt_group *a, const rt_group *b) {
-    for (size_t i = 0; i < a->member_count; ++i)
-        for (unsigned k = 0; k < a->members[i].operand_count; ++k) {
-            const rt_access *access = &a->members[i].accesses[k];
-            if (access->kind == RT_ACCESS_FULL && reads(b, access->root)) return true;
-        }
-    return false;
-}
-
-static unsigned reductions_of(const rt_group *group) {
-    unsigned count = 0;
-    for (size_t i = 0; i < group->member_count; ++i) count += group->members[i].is_reduction;
-    return count;
-}
-
-static bool may_merge(grouping *s, uint32_t a, uint32_t b) {
-    const rt_group *x = &s->groups[a], *y = &s->groups[b];
-    return x->kind == RT_GROUP_COLUMN && y->kind == RT_GROUP_COLUMN && x->member_count &&
-           y->member_count && rt_dim_equal(x->outer, y->outer) &&
-           rt_dim_equal(x->reduced, y->reduced) && rt_space_equal(x->space, y->space) &&
-           x->member_count + y->member_count <= MAX_MEMBERS &&
-           reductions_of(x) + reductions_of(y) <= MAX_COLUMN_OUTPUTS && !reaches(s, a, b) &&
-           !reaches(s, b, a) && share_whole_operand(x, y);
-}
-
-/* Moves b's members to a, but not those that a has already; b stays as an empty group. Both stand
- * for the same point of the order afterwards. */
-static bool merge(grouping *s, uint32_t a, uint32_t b) {
-    rt_group *into = &s->groups[a], *from = &s->groups[b];
-    rt_member *members = rt_arena_grow(s->arena, into->members, &s->drafts[a].capacity,
-                                       into->member_count + from->member_count, sizeof *members);
-    if (!members) return false;
-    into->members = members;
-    size_t count = into->member_count;
-    for (size_t i = 0; i < from->member_count; ++i) {
-        bool is_present = false;
-        for (size_t k = 0; k < count; ++k)
-            is_present |= rt_value_equal(members[k].value, from->members[i].value) &&
-                          members[k].map == from->members[i].map;
-        if (!is_present) members[into->member_count++] = from->members[i];
-    }
-    from->member_count = 0;
-    unite(reach_of(s, a), reach_of(s, b), s->words);
-    for (uint32_t g = 0; g < s->count; ++g) {
-        if (!reaches(s, g, a) && !reaches(s, g, b)) continue;
-        reach_of(s, g)[a / 64] |= (uint64_t)1 << (a % 64);
-        unite(reach_of(s, g), reach_of(s, a), s->words);
-    }
-    return true;
-}
-
-static bool merge_columns(grouping *s) {
-    if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_fuse_columns)) return true;
-    for (uint32_t a = 0; a < s->count; ++a)
-        for (uint32_t b = a + 1; b < s->count; ++b)
-            if (may_merge(s, a, b) && !merge(s, a, b)) return false;
-    return true;
 }
 
 /* ---- finishing */
@@ -629,6 +505,8 @@ static bool keep_groups(const grouping *s, rt_arena *arena, rt_schedule *schedul
         finish_members(s, group);
         if (!rt_group_list_values(s->graph, group, arena)) return false;
         if (group->kind == RT_GROUP_ROW) rt_plan_rows(group);
+        for (size_t m = 0; m < group->member_count; ++m)
+            group->rider_count += group->members[m].reduces_rows;
         for (size_t m = 0; m < group->member_count && group->kind == RT_GROUP_COLUMN; ++m)
             group->members[m].computed = 1; /* one pass */
     }
@@ -652,7 +530,7 @@ rt_status rt_group_nodes(rt_graph *graph, rt_arena *arena, rt_schedule *schedule
         }
         if (!place_node(&s, nodes[i])) goto done;
     }
-    if (!merge_columns(&s) || !keep_groups(&s, arena, schedule)) goto done;
+    if (!grouping_merge(&s) || !keep_groups(&s, arena, schedule)) goto done;
     status = RT_OK;
 done:
     rt_arena_deinit(&scratch);

@@ -22,6 +22,7 @@ static rt_dim size_of(const placing *p, rt_type type) {
     return rt_dim_multiply(p->dims, rt_type_elements(p->dims, type), element);
 }
 
+/* `value` is what it is for, or RT_NO_VALUE. */
 static uint32_t add_buffer(placing *p, rt_buffer_kind kind, const char *name, rt_type type,
                            rt_value value) {
     rt_schedule *s = p->schedule;
@@ -32,8 +33,23 @@ static uint32_t add_buffer(placing *p, rt_buffer_kind kind, const char *name, rt
     if (kind != RT_BUFFER_LOCAL && s->group_count)
         s->buffers[index].last = (uint32_t)s->group_count - 1;
     p->held[index] = value;
-    s->storage[value.index] = (rt_storage){RT_STORAGE_BUFFER, index};
+    if (rt_value_is(value)) s->storage[value.index] = (rt_storage){RT_STORAGE_BUFFER, index};
     return index;
+}
+
+/* Memory for the parts of what is reduced over rows, in the widest type of accumulators. */
+static void place_parts(placing *p, uint32_t index) {
+    rt_group *group = &p->schedule->groups[index];
+    rt_type type = {.dtype = RT_F32, .rank = 2};
+    for (size_t i = 0; i < group->member_count; ++i) {
+        rt_dtype dtype = rt_graph_type(p->graph, group->members[i].value).dtype;
+        if (group->members[i].reduces_rows && rt_dtype_bytes(dtype) == 8) type.dtype = RT_F64;
+    }
+    type.dims[0] = rt_dim_constant(p->dims, (int64_t)group->rider_count * RT_ROW_PARTS);
+    type.dims[1] = group->space.columns;
+    group->parts_buffer = add_buffer(p, RT_BUFFER_LOCAL, NULL, type, RT_NO_VALUE);
+    p->schedule->buffers[group->parts_buffer].first = index;
+    p->schedule->buffers[group->parts_buffer].last = index;
 }
 
 static void place_inputs_and_outputs(placing *p) {
@@ -125,7 +141,7 @@ rt_status rt_place_values(rt_schedule *schedule, rt_arena *arena, rt_error *erro
     placing p = {.schedule = schedule,
                  .graph = schedule->graph,
                  .dims = rt_module_dims(rt_graph_module(schedule->graph)),
-                 .room = rt_graph_value_count(schedule->graph) + 1};
+                 .room = rt_graph_value_count(schedule->graph) + schedule->group_count + 1};
     p.last_use = RT_NEW_ARRAY(&scratch, uint32_t, p.room);
     p.held = RT_NEW_ARRAY(&scratch, rt_value, p.room);
     schedule->buffers = RT_NEW_ARRAY(arena, rt_buffer, p.room);
@@ -133,9 +149,11 @@ rt_status rt_place_values(rt_schedule *schedule, rt_arena *arena, rt_error *erro
     if (is_done) {
         place_inputs_and_outputs(&p);
         for (uint32_t g = 0; g < schedule->group_count; ++g) note_uses(&p, g);
-        for (uint32_t g = 0; g < schedule->group_count; ++g)
+        for (uint32_t g = 0; g < schedule->group_count; ++g) {
             for (size_t i = 0; i < schedule->groups[g].output_count; ++i)
                 place_output(&p, g, schedule->groups[g].outputs[i]);
+            if (schedule->groups[g].rider_count) place_parts(&p, g);
+        }
     }
     rt_arena_deinit(&scratch);
     return is_done ? RT_OK : rt_fail(error, RT_OUT_OF_MEMORY, "no memory to place values");

@@ -68,6 +68,7 @@ static void put_group(printing *p, size_t index) {
     for (size_t i = 0; i < group->member_count; ++i)
         fprintf(p->out, "%s%s%s", i ? " " : "", rt_op_text(group->members[i].op),
                 group->members[i].scratch_row >= 0 ? "*"
+                : group->members[i].reduces_rows   ? "(rows)"
                 : group->accumulates               ? " added"
                                                    : "");
     fputc('}', p->out);

@@ -3,13 +3,14 @@
  * value lies. It changes cost, never the answer; the graph says what is computed.
  *
  *     rt_schedule schedule;
- *     RT_TRY(rt_schedule_create(graph, &arena, &schedule, error));
+ *     RT_TRY(rt_schedule_create(graph, (rt_optimizations){0}, &arena, &schedule, error));
  *     puts(rt_schedule_text(&schedule, &arena));
  *
  * Four kinds of groups. A row group computes elementwise nodes and reductions along the last axis
  * over one space of rows and columns; flat, where nothing in it depends on rows, it is one long
  * row. A column group reduces over rows, with the elementwise nodes that feed it. A move group
- * copies by index arithmetic. A kernel group is one node with a kernel of its own. */
+ * copies by index arithmetic. A kernel group is one node with a kernel of its own. A row group may
+ * reduce over its rows, too: see rt_member.reduces_rows. */
 #ifndef RETORT_COMPILER_SCHEDULE_SCHEDULE_H
 #define RETORT_COMPILER_SCHEDULE_SCHEDULE_H
 
@@ -23,7 +24,10 @@ typedef enum rt_group_kind {
     RT_GROUP_KERNEL
 } rt_group_kind;
 
-enum { RT_MEMBER_MAX_OPERANDS = 3 };
+enum {
+    RT_MEMBER_MAX_OPERANDS = 3,
+    RT_ROW_PARTS = 32 /* whatever the number of workers, so that it changes no bit */
+};
 
 /* A node in a row or column group. The same node may be a member of several groups: cheap ones are
  * computed again rather than stored. */
@@ -33,6 +37,9 @@ typedef struct rt_member {
     rt_value value;     /* its result */
     rt_access_kind map; /* which element of it belongs to (row, column): any kind but STRIDED */
     bool is_reduction;
+    /* A reduction over the rows of a row group: each of RT_ROW_PARTS parts of the rows is reduced
+     * for itself, and the parts are combined in order behind the loop. map is COLUMN. */
+    bool reduces_rows;
     bool is_stored; /* written to memory by this group */
     unsigned operand_count;
     rt_access accesses[RT_MEMBER_MAX_OPERANDS]; /* in the group's space */
@@ -60,6 +67,9 @@ typedef struct rt_group {
     size_t output_count;
     unsigned phase_count;
     unsigned scratch_rows; /* rows of `columns` elements that a worker keeps */
+    unsigned rider_count;  /* members with reduces_rows */
+    /* Of a group with riders: the buffer of parts, [riders * RT_ROW_PARTS, columns]. */
+    uint32_t parts_buffer;
 } rt_group;
 
 typedef enum rt_storage_kind {
