@@ -33,6 +33,13 @@ static bool copy_node(rt_rewriter *rewriter, rt_node node, rt_arena *scratch) {
     return true;
 }
 
+bool rt_rewriter_copy(rt_rewriter *rewriter, rt_node node) {
+    rt_arena scratch = {0};
+    bool is_built = copy_node(rewriter, node, &scratch);
+    rt_arena_deinit(&scratch);
+    return is_built;
+}
+
 static rt_value *new_map(const rt_graph *graph, rt_arena *scratch) {
     size_t count = rt_graph_value_count(graph);
     rt_value *map = RT_NEW_ARRAY(scratch, rt_value, count + 1);

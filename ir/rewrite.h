@@ -24,6 +24,10 @@ rt_value rt_rewriter_mapped(const rt_rewriter *rewriter, rt_value old);
 rt_value rt_rewriter_operand(const rt_rewriter *rewriter, rt_node node, int index);
 void rt_rewriter_set(rt_rewriter *rewriter, rt_value old, rt_value fresh);
 
+/* Builds old node `node` again with mapped operands and sets its results, for a rule that adds to
+ * them. False where the module failed. */
+bool rt_rewriter_copy(rt_rewriter *rewriter, rt_node node);
+
 /* Rebuilds `graph` under `rule` (NULL: copies) and returns the new graph, not yet in the module;
  * all inputs are kept, in order, also unused ones. NULL where the module failed. */
 rt_graph *rt_graph_rewrite(rt_graph *graph, rt_rewrite_rule rule, void *user);

@@ -59,6 +59,18 @@ static rt_pass_option *find_option(rt_pass_context *context, const char *key) {
     return found;
 }
 
+rt_status rt_pass_fail_option(rt_pass_context *context, const char *key, rt_status status,
+                              const char *format, ...) {
+    const rt_pass_option *option = find_option(context, key);
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (!option || !option->location.file) return rt_pass_fail(context, status, "%s", text);
+    return rt_diagnose_error(context->diagnostics, status, option->location, "%s", text);
+}
+
 const char *rt_pass_option_text(rt_pass_context *context, const char *key, const char *otherwise) {
     rt_pass_option *option = find_option(context, key);
     return option ? option->value : otherwise;

@@ -22,7 +22,8 @@ typedef enum rt_pass {
 /* What a run of a pass was told: --pass=NAME:key=value, or a key of the spec. */
 typedef struct rt_pass_option {
     const char *key, *value;
-    bool is_read; /* by the pass; one that never is, is an error */
+    bool is_read;         /* by the pass; one that never is, is an error */
+    rt_location location; /* where a person wrote it; zero where nobody did */
 } rt_pass_option;
 
 /* What a pass reports: "merged nodes", 12. */
@@ -77,6 +78,11 @@ RT_MUST_CHECK rt_status rt_pass_option_flag(rt_pass_context *context, const char
 /* Diagnoses "pass 'name': ..." without a place; returns `status`. */
 rt_status rt_pass_fail(rt_pass_context *context, rt_status status, const char *format, ...)
     RT_PRINTF(3, 4);
+
+/* The same of an option: at the place where it was written, as it stands there, where there is one.
+ */
+rt_status rt_pass_fail_option(rt_pass_context *context, const char *key, rt_status status,
+                              const char *format, ...) RT_PRINTF(4, 5);
 
 /* Adds to a counter; `name` is a literal. */
 void rt_pass_count(rt_pass_context *context, const char *name, int64_t amount);

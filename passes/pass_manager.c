@@ -40,23 +40,23 @@ static rt_status find_pass(rt_pass_manager *manager, const char *text, size_t le
                              known_passes(&manager->arena));
 }
 
-static rt_status add_option(rt_pass_manager *manager, rt_pass_step *step, const char *key,
-                            const char *value) {
+static rt_status add_option(rt_pass_manager *manager, rt_pass_step *step,
+                            const rt_pass_option *option) {
     rt_pass_option *options = rt_arena_grow(&manager->arena, step->options, &step->option_capacity,
                                             step->option_count + 1, sizeof *options);
-    if (!options || !key || !value) return RT_OUT_OF_MEMORY;
+    if (!options || !option->key || !option->value) return RT_OUT_OF_MEMORY;
     step->options = options;
-    options[step->option_count++] = (rt_pass_option){.key = key, .value = value};
+    options[step->option_count++] = *option;
     return RT_OK;
 }
 
-static rt_status set_all(rt_pass_manager *manager, rt_pass pass, size_t first, const char *key,
-                         const char *value) {
+static rt_status set_all(rt_pass_manager *manager, rt_pass pass, size_t first,
+                         const rt_pass_option *option) {
     bool is_found = false;
     for (size_t i = first; i < manager->step_count; ++i) {
         if (manager->steps[i].pass != pass) continue;
         is_found = true;
-        RT_TRY(add_option(manager, &manager->steps[i], key, value));
+        RT_TRY(add_option(manager, &manager->steps[i], option));
     }
     if (is_found) return RT_OK;
     return rt_diagnose_error(manager->diagnostics, RT_NOT_FOUND, (rt_location){0},
@@ -74,9 +74,10 @@ static rt_status set_options(rt_pass_manager *manager, rt_pass pass, size_t firs
                                      "pass '%s': expected key=value, not '%.*s'",
                                      rt_pass_describe(pass)->text, (int)length, text);
         }
-        const char *name = rt_arena_copy_text(&manager->arena, text, key);
-        const char *value = rt_arena_copy_text(&manager->arena, text + key + 1, length - key - 1);
-        RT_TRY(set_all(manager, pass, first, name, value));
+        rt_pass_option option = {
+            .key = rt_arena_copy_text(&manager->arena, text, key),
+            .value = rt_arena_copy_text(&manager->arena, text + key + 1, length - key - 1)};
+        RT_TRY(set_all(manager, pass, first, &option));
         text += length + (text[length] == ',');
     }
     return RT_OK;
@@ -110,8 +111,15 @@ rt_status rt_pass_manager_add_pipeline(rt_pass_manager *manager, const char *nam
 
 rt_status rt_pass_manager_set(rt_pass_manager *manager, rt_pass pass, const char *key,
                               const char *value) {
-    return set_all(manager, pass, 0, rt_arena_copy_string(&manager->arena, key),
-                   rt_arena_copy_string(&manager->arena, value));
+    return rt_pass_manager_set_at(manager, pass, key, value, (rt_location){0});
+}
+
+rt_status rt_pass_manager_set_at(rt_pass_manager *manager, rt_pass pass, const char *key,
+                                 const char *value, rt_location location) {
+    rt_pass_option option = {.key = rt_arena_copy_string(&manager->arena, key),
+                             .value = rt_arena_copy_string(&manager->arena, value),
+                             .location = location};
+    return set_all(manager, pass, 0, &option);
 }
 
 rt_status rt_pass_manager_set_text(rt_pass_manager *manager, const char *text) {

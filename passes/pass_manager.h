@@ -53,6 +53,10 @@ RT_MUST_CHECK rt_status rt_pass_manager_add_pipeline(rt_pass_manager *manager, c
 /* Gives every step of one pass an option; diagnoses where the list has no such step. */
 RT_MUST_CHECK rt_status rt_pass_manager_set(rt_pass_manager *manager, rt_pass pass, const char *key,
                                             const char *value);
+/* The same of one that a person wrote at `location`: what is wrong with it is said there. */
+RT_MUST_CHECK rt_status rt_pass_manager_set_at(rt_pass_manager *manager, rt_pass pass,
+                                               const char *key, const char *value,
+                                               rt_location location);
 /* The same from "name:key=value,key=value". */
 RT_MUST_CHECK rt_status rt_pass_manager_set_text(rt_pass_manager *manager, const char *text);
 
