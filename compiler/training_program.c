@@ -33,11 +33,12 @@ static rt_status set_number(program *p, rt_pass pass, const char *key, double va
 }
 
 static rt_status set_method(program *p) {
-    RT_TRY(set_option(p, RT_PASS_adapt, "base", p->job.adapt_base));
-    RT_TRY(set_option(p, RT_PASS_adapt, "freeze", p->job.adapt_freeze));
-    RT_TRY(set_option(p, RT_PASS_adapt, "train", p->job.adapt_train));
-    return set_option(p, RT_PASS_adapt, "frozen_dropout",
-                      p->job.has_frozen_dropout ? "true" : "false");
+    for (size_t i = 0; i < p->job.adapt_count; ++i) {
+        const rt_job_option *option = &p->job.adapt[i];
+        RT_TRY(rt_pass_manager_set_at(p->manager, RT_PASS_adapt, option->key, option->value,
+                                      option->location));
+    }
+    return RT_OK;
 }
 
 static rt_status set_loss(program *p) {
@@ -119,7 +120,11 @@ static rt_status make_training(program *p) {
     RT_TRY(set_method(p));
     RT_TRY(set_loss(p));
     RT_TRY(set_optimiser(p));
-    return run_passes(p);
+    RT_TRY(run_passes(p));
+    const rt_job_model *student = &p->job.student;
+    if (student->origin != RT_ORIGIN_SAVED) return RT_OK;
+    return rt_model_load_added(p->module, &student->config, student->files.weights,
+                               student->location, p->diagnostics);
 }
 
 static rt_status make_inference(program *p) {

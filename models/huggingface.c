@@ -164,6 +164,17 @@ static void say_wrong(loader *l, const rt_model_parameter *p, const rt_safetenso
     }
 }
 
+static void set_source(loader *l, rt_parameter parameter, const rt_safetensor *tensor) {
+    rt_parameter_info *info = rt_module_edit_parameter(l->module, parameter);
+    info->initial = RT_INITIAL_SOURCE;
+    info->source = (rt_source){.file = l->file_index,
+                               .offset = tensor->offset,
+                               .size_bytes = tensor->size_bytes,
+                               .dtype = tensor->dtype,
+                               .transform = RT_TRANSFORM_NONE,
+                               .tensor_name = rt_module_intern(l->module, tensor->name)};
+}
+
 static void load_parameter(loader *l, const rt_model_parameter *p) {
     const char *name = rt_arena_format(l->arena, "%s%s", l->options->parameter_prefix, p->name);
     rt_parameter parameter = name ? rt_module_find_parameter(l->module, name) : RT_NO_PARAMETER;
@@ -175,14 +186,7 @@ static void load_parameter(loader *l, const rt_model_parameter *p) {
     } else if (!has_shape(tensor, p)) {
         say_wrong(l, p, tensor);
     } else {
-        rt_parameter_info *info = rt_module_edit_parameter(l->module, parameter);
-        info->initial = RT_INITIAL_SOURCE;
-        info->source = (rt_source){.file = l->file_index,
-                                   .offset = tensor->offset,
-                                   .size_bytes = tensor->size_bytes,
-                                   .dtype = tensor->dtype,
-                                   .transform = RT_TRANSFORM_NONE,
-                                   .tensor_name = rt_module_intern(l->module, tensor->name)};
+        set_source(l, parameter, tensor);
     }
 }
 
@@ -259,6 +263,55 @@ rt_status rt_model_load_sources(rt_module *module, const rt_model_config *config
     rt_arena_deinit(&arena);
     if (has_failed) return RT_OUT_OF_MEMORY;
     return diagnostics->error_count > errors ? RT_INVALID_DATA : RT_OK;
+}
+
+/* ---- what a method added */
+
+static bool is_own(const rt_model_parameters *list, const char *name) {
+    for (size_t i = 0; i < list->count; ++i)
+        if (strcmp(list->items[i].name, name) == 0) return true;
+    return false;
+}
+
+static void load_added(loader *l, rt_parameter parameter) {
+    const rt_parameter_info *info = rt_module_parameter(l->module, parameter);
+    const rt_safetensor *tensor = rt_safetensors_find(&l->file, info->name);
+    rt_model_parameter wanted = {.name = info->name, .rank = info->type.rank};
+    const rt_dim_table *dims = rt_module_dims(l->module);
+    if (!tensor || info->type.rank > 2) return;
+    for (int i = 0; i < info->type.rank; ++i)
+        if (!rt_dim_is_constant(dims, info->type.dims[i], &wanted.dims[i])) return;
+    if (has_shape(tensor, &wanted))
+        set_source(l, parameter, tensor);
+    else
+        say_wrong(l, &wanted, tensor);
+}
+
+rt_status rt_model_load_added(rt_module *module, const rt_model_config *config, const char *path,
+                              rt_location location, rt_diagnostics *diagnostics) {
+    rt_arena arena = {0};
+    rt_load_options options = {.location = location};
+    loader l = {.module = module,
+                .config = config,
+                .options = &options,
+                .diagnostics = diagnostics,
+                .arena = &arena,
+                .path = path,
+                .file_index = rt_module_add_file(module, path)};
+    rt_error error;
+    rt_model_parameters list;
+    rt_status status = rt_safetensors_open(path, &l.file, &error);
+    if (status != RT_OK) return rt_diagnose_error(diagnostics, status, location, "%s", error.text);
+    if (!rt_model_list_parameters(config, RT_PART_HEAD, &arena, &list)) status = RT_OUT_OF_MEMORY;
+    for (uint32_t i = 0; status == RT_OK && i < rt_module_parameter_count(module); ++i) {
+        const rt_parameter_info *info = rt_module_parameter(module, (rt_parameter){i});
+        if (info->kind == RT_PARAMETER_WEIGHT && info->initial != RT_INITIAL_SOURCE &&
+            !is_own(&list, info->name))
+            load_added(&l, (rt_parameter){i});
+    }
+    rt_safetensors_close(&l.file);
+    rt_arena_deinit(&arena);
+    return status == RT_OK && l.wrong ? RT_INVALID_DATA : status;
 }
 
 /* ---- layers of a teacher */

@@ -36,6 +36,12 @@ RT_MUST_CHECK rt_status rt_model_load_sources(rt_module *module, const rt_model_
                                               const char *path, const rt_load_options *options,
                                               rt_diagnostics *diagnostics);
 
+/* The same for parameters that a method added to the configured model: those without a source that
+ * the file has under their own names. One of another shape is an error. */
+RT_MUST_CHECK rt_status rt_model_load_added(rt_module *module, const rt_model_config *config,
+                                            const char *path, rt_location location,
+                                            rt_diagnostics *diagnostics);
+
 /* Initial layers from a teacher: layer i of the student starts from what layer `layers[i]` of the
  * teacher starts from, its embeddings and final norm from the teacher's. Both are in the module,
  * the student's parameters under no prefix, the teacher's under `teacher_prefix`. A position table

@@ -10,6 +10,7 @@
 #include "models/formats.h"
 #include "models/job_internal.h"
 #include "models/select.h"
+#include "runtime/base/check.h"
 
 rt_origin_kind rt_origin_of(const rt_spec_value *from) {
     if (!from->is_present) return RT_ORIGIN_RANDOM;
@@ -101,17 +102,50 @@ static const char *select_parameters(rt_job_reader *r, rt_spec_key key) {
     return names ? names : "";
 }
 
-static void read_method(rt_job_reader *r) {
+/* Texts and numbers as the options of a pass stand. */
+static const char *option_text(rt_job_reader *r, const rt_spec_row *row,
+                               const rt_spec_value *value) {
+    const char *text = "";
+    switch (row->kind) {
+    case RT_SPEC_INT: return rt_arena_format(r->arena, "%lld", (long long)value->integer);
+    case RT_SPEC_FLOAT:
+    case RT_SPEC_POSITIVE: return rt_arena_format(r->arena, "%.17g", value->real);
+    case RT_SPEC_BOOL: return value->integer ? "true" : "false";
+    case RT_SPEC_INTS:
+        for (size_t i = 0; i < value->count && text; ++i)
+            text = rt_arena_format(r->arena, "%s%s%lld", text, i ? " " : "",
+                                   (long long)value->integers[i]);
+        return text;
+    case RT_SPEC_TEXTS:
+        for (size_t i = 0; i < value->count && text; ++i)
+            text = rt_arena_format(r->arena, "%s%s%s", text, i ? " " : "", value->texts[i]);
+        return text;
+    default: return value->text;
+    }
+}
+
+static void add_option(rt_job_reader *r, const char *key, const char *value, rt_location location) {
     rt_job *job = r->job;
-    bool is_head = is_choice(rt_spec_get(r->spec, RT_SPEC_method_kind), "head");
-    job->adapt_base = is_head ? "none" : "all";
-    job->adapt_freeze = select_parameters(r, RT_SPEC_method_freeze);
-    job->adapt_train = select_parameters(r, RT_SPEC_method_train);
-    job->has_frozen_dropout = rt_spec_get(r->spec, RT_SPEC_method_frozen_dropout)->integer;
-    if (!is_head || !job->student.has_config) return;
-    const char *head = rt_model_select_head(&job->student.config, r->arena);
-    const char *all = head ? rt_arena_format(r->arena, "%s %s", head, job->adapt_train) : NULL;
-    job->adapt_train = all ? all : "";
+    if (!value || RT_NEVER(job->adapt_count == RT_MAX_JOB_OPTIONS)) return;
+    job->adapt[job->adapt_count++] = (rt_job_option){key, value, location};
+}
+
+/* Every key of the section is an option of the pass: `kind` is its `method`, patterns are looked up
+ * among the model's parameters. */
+static void read_method(rt_job_reader *r) {
+    for (int key = 0; key < RT_SPEC_KEY_COUNT; ++key) {
+        const rt_spec_row *row = rt_spec_row_of((rt_spec_key)key);
+        const rt_spec_value *value = rt_spec_get(r->spec, (rt_spec_key)key);
+        bool is_selection = key == RT_SPEC_method_freeze || key == RT_SPEC_method_train;
+        if (row->section != RT_SPEC_SECTION_method || !value->is_present) continue;
+        add_option(r, key == RT_SPEC_method_kind ? "method" : row->name,
+                   is_selection ? select_parameters(r, (rt_spec_key)key)
+                                : option_text(r, row, value),
+                   value->location);
+    }
+    if (!r->job->student.has_config) return;
+    add_option(r, "head", rt_model_select_head(&r->job->student.config, r->arena),
+               (rt_location){0});
 }
 
 static const char *term_text(const rt_job_reader *r, size_t item) {
@@ -154,12 +188,18 @@ static void read_metric(rt_job_reader *r) {
                                              : "accuracy";
 }
 
+int64_t rt_job_longest_row(const rt_job *job, const rt_model_config *config) {
+    int64_t longest = rt_model_config_longest_row(config);
+    return longest == INT64_MAX ? longest : longest - job->first_position;
+}
+
 rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_arena *arena,
                       rt_job *job, rt_diagnostics *diagnostics) {
     size_t errors = diagnostics->error_count;
     rt_job_reader r = {
         .job = job, .spec = spec, .options = options, .diagnostics = diagnostics, .arena = arena};
     *job = (rt_job){.spec = spec};
+    job->first_position = rt_spec_get(spec, RT_SPEC_method_position_offset)->integer;
     job->has_teacher = rt_spec_has_section(spec, RT_SPEC_SECTION_teacher);
     job->is_regression = rt_spec_is_regression(spec);
     job->has_key_mask = is_choice(rt_spec_get(spec, RT_SPEC_data_padding), "counted");

@@ -25,6 +25,14 @@ typedef struct rt_job_model {
     rt_location location;   /* of "from", or of the section */
 } rt_job_model;
 
+/* An option of a pass, with the place in the spec that says it. */
+typedef struct rt_job_option {
+    const char *key, *value;
+    rt_location location;
+} rt_job_option;
+
+enum { RT_MAX_JOB_OPTIONS = 32 };
+
 typedef struct rt_job {
     const rt_spec *spec; /* lent */
     rt_job_model student, teacher;
@@ -36,9 +44,11 @@ typedef struct rt_job {
     int64_t vocabulary_size;      /* its lines; 0 without one */
     uint64_t vocabulary_checksum; /* XXH64 of its lines, each followed by LF */
     bool is_lower_case;
-    /* Options of the passes adapt and distil; "" where the pass's default holds. */
-    const char *adapt_base, *adapt_freeze, *adapt_train;
-    bool has_frozen_dropout;
+    /* Options of the pass adapt: what the spec's section `method` says, and the head's names. */
+    rt_job_option adapt[RT_MAX_JOB_OPTIONS];
+    size_t adapt_count;
+    int64_t first_position; /* of a row's tokens */
+    /* Options of the pass distil; "" where the pass's default holds. */
     const char *distil_terms, *distil_classes;
 } rt_job;
 
@@ -48,6 +58,9 @@ typedef struct rt_job_options {
     const char *student_mismatch, *teacher_mismatch;
     bool may_lack_data; /* no vocabulary and no classes are needed: batches are given */
 } rt_job_options;
+
+/* Most tokens of a row: what the model's position table holds behind the first position. */
+int64_t rt_job_longest_row(const rt_job *job, const rt_model_config *config);
 
 /* Looks everything up. RT_INVALID_DATA after all that is wrong was diagnosed. The job's texts are
  * in `arena` or in the spec, which it borrows. */

@@ -37,7 +37,9 @@ static void check_vocabulary(rt_job_reader *r, const rt_job_model *model, const 
 static void check_length(rt_job_reader *r, const rt_job_model *model, const char *who) {
     const rt_spec_value *length = rt_spec_get(r->spec, RT_SPEC_data_max_length);
     if (!model->has_config) return;
-    int64_t longest = rt_model_config_longest_row(&model->config);
+    bool is_student = model == &r->job->student;
+    int64_t longest = is_student ? rt_job_longest_row(r->job, &model->config)
+                                 : rt_model_config_longest_row(&model->config);
     bool is_asked = length->is_given || !r->options->may_lack_data;
     if (length->integer <= longest || !is_asked) return;
     rt_diagnose(r->diagnostics, RT_ERROR, length->location,

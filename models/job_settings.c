@@ -91,7 +91,7 @@ static void put_model(json_t *root, const rt_job *job) {
     json_t *model = section_of(root, "model");
     json_object_set_new(model, "name", json_string(rt_family_facts_of(config->family)->model_type));
     if (rt_model_config_is_encoder(config))
-        json_object_set_new(model, "positions", json_integer(rt_model_config_longest_row(config)));
+        json_object_set_new(model, "positions", json_integer(rt_job_longest_row(job, config)));
     json_object_set_new(model, "vocabulary", json_integer(config->vocabulary_size));
     if (job->vocabulary && (job->student.origin != RT_ORIGIN_RANDOM || job->has_teacher)) {
         char checksum[20];

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* adapt: which parameters train.
+/* adapt: which parameters train, and what a method adds to the model for that.
  *
+ *   method=...  a row of methods.def (default: full, which adds nothing); `head` names the head's
+ *               parameters, the method has options of its own
  *   base=all    (default) those that are trainable already; base=none starts from none
  *   freeze=...  patterns of names (ir/name_pattern.h), separated by blanks, that do not train
  *   train=...   patterns that train all the same; they have the last word
@@ -8,12 +10,14 @@
  *
  * A pattern that matches nothing is an error. Where a choice is made, nothing is drawn below the
  * lowest parameter that trains, unless it is asked for: dropout on values that no trainable
- * parameter reaches goes, which makes a frozen prefix a fixed function of its input. */
+ * parameter reaches goes, which makes a frozen prefix a fixed function of its input. What a method
+ * draws itself stays. */
 #include <string.h>
 
 #include "ir/name_pattern.h"
 #include "passes/pass.h"
 #include "passes/training/inference_form.h"
+#include "passes/training/method.h"
 
 /* Sets what `pattern` selects; false where it selects nothing. */
 static bool select_parameters(rt_module *module, const char *pattern, bool trains) {
@@ -85,17 +89,27 @@ static bool *find_trained(const rt_graph *graph, rt_arena *arena) {
     return is_trained;
 }
 
+typedef struct untrained {
+    const bool *is_trained; /* by value */
+    int64_t first_site;     /* of the method's own draws */
+} untrained;
+
 static bool drop_untrained(rt_rewriter *rewriter, rt_node node) {
-    const bool *is_trained = rewriter->user;
-    if (is_trained[rt_graph_result(rewriter->old, node, 0).index]) return false;
+    const untrained *u = rewriter->user;
+    const rt_node_info *info = rt_graph_node(rewriter->old, node);
+    bool is_added =
+        info->op == RT_OP_dropout &&
+        rt_graph_attr(rewriter->old, node, RT_ATTR_dropout_site).integer >= u->first_site;
+    if (is_added || u->is_trained[info->first_result.index]) return false;
     return rt_rewrite_without_dropout(rewriter, node);
 }
 
-static rt_status drop_below_training(rt_pass_context *context, rt_module *module) {
+static rt_status drop_below_training(rt_pass_context *context, rt_module *module,
+                                     int64_t first_site) {
     for (size_t i = 0; i < rt_module_graph_count(module); ++i) {
         rt_graph *graph = rt_module_graph(module, i);
-        bool *is_trained = find_trained(graph, context->scratch);
-        rt_graph *fresh = is_trained ? rt_graph_rewrite(graph, drop_untrained, is_trained) : NULL;
+        untrained u = {find_trained(graph, context->scratch), first_site};
+        rt_graph *fresh = u.is_trained ? rt_graph_rewrite(graph, drop_untrained, &u) : NULL;
         if (!fresh) {
             rt_status status = rt_module_status(module);
             return status == RT_OK ? RT_OUT_OF_MEMORY : status;
@@ -121,8 +135,10 @@ rt_status rt_pass_adapt(rt_pass_context *context, rt_module *module) {
     bool keeps_dropout = context->option_count == 0;
     RT_TRY(rt_pass_option_flag(context, "frozen_dropout", &keeps_dropout));
     RT_TRY(choose_base(context, module));
+    int64_t first_site;
+    RT_TRY(rt_method_run(context, module, &first_site));
     RT_TRY(apply_patterns(context, module, "freeze", false));
     RT_TRY(apply_patterns(context, module, "train", true));
     count_parameters(context, module);
-    return keeps_dropout ? RT_OK : drop_below_training(context, module);
+    return keeps_dropout ? RT_OK : drop_below_training(context, module, first_site);
 }

@@ -38,9 +38,19 @@ fi
 
 begin "training runs"
 if [ -d "$data/golden/ft_cls" ]; then
-    run 0 retort verify "$data/golden/ft_cls" "$data/golden/kd_bilstm" "$data/golden/lora_all"
-    said "skipped $data/golden/lora_all (trajectory): the method 'lora' is not known to specs"
+    run 0 retort verify "$data/golden/ft_cls" "$data/golden/kd_bilstm" "$data/golden/lamb"
+    said "skipped $data/golden/lamb (trajectory): "
     said "2 passed, 0 failed, 1 skipped"
+else
+    skip "no golden/ft_cls"
+fi
+
+begin "training runs of adapted models"
+if [ -d "$data/golden/ft_cls" ]; then
+    golden="$data/golden"
+    run 0 retort verify "$golden/bitfit" "$golden/lora_qv" "$golden/lora_all" "$golden/ia3" \
+        "$golden/adapter_houlsby" "$golden/adapter_pfeiffer" "$golden/prefix_tuning"
+    said "7 passed, 0 failed, 0 skipped"
 else
     skip "no golden/ft_cls"
 fi

@@ -51,6 +51,38 @@ static void end_job(job_fixture *f) {
 
 #define DATA "data: {train: train.tsv, vocabulary: vocab.txt, max_length: 600}\n"
 
+/* What the pass adapt is told; "" where nothing. */
+static const char *option_of(const job_fixture *f, const char *key) {
+    for (size_t i = 0; i < f->job.adapt_count; ++i)
+        if (strcmp(f->job.adapt[i].key, key) == 0) return f->job.adapt[i].value;
+    return "";
+}
+
+/* Keys of a method are options of the pass as they stand, each with its place. */
+static void test_method_options(void) {
+    job_fixture f;
+    read_job(&f,
+             "task: {labels: [bad, good]}\n" DATA
+             "model: {family: bert, layers: 2, width: 8, heads: 2}\n"
+             "method:\n"
+             "  kind: lora\n"
+             "  targets: [query, \"*.output.dense\"]\n"
+             "  layers: [0, 1]\n"
+             "  rank: 4\n"
+             "  alpha: 0.5\n",
+             false);
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "method"), "lora");
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "targets"), "query *.output.dense");
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "layers"), "0 1");
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "rank"), "4");
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "alpha"), "0.5");
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "head"), "classifier.weight classifier.bias");
+    for (size_t i = 0; i < f.job.adapt_count; ++i)
+        if (strcmp(f.job.adapt[i].key, "rank") == 0)
+            CU_ASSERT_EQUAL(f.job.adapt[i].location.line, 8);
+    end_job(&f);
+}
+
 static void test_random_model(void) {
     job_fixture f;
     read_job(&f,
@@ -67,7 +99,7 @@ static void test_random_model(void) {
     CU_ASSERT_EQUAL(config->attention_dropout, 0.1);
     CU_ASSERT_EQUAL(f.job.label_count, 2);
     CU_ASSERT_STRING_EQUAL(f.job.distil_terms, "hard");
-    CU_ASSERT_STRING_EQUAL(f.job.adapt_base, "all");
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "method"), "full");
     CU_ASSERT_STRING_EQUAL(f.job.metric, "accuracy");
     CU_ASSERT_PTR_NOT_NULL(rt_module_find_graph(f.module, "student"));
     CU_ASSERT_PTR_NULL(rt_module_find_graph(f.module, "teacher"));
@@ -81,10 +113,12 @@ static void test_head_and_patterns(void) {
              "model: {family: distilbert, layers: 2, width: 8, heads: 2}\n"
              "method: {kind: head, train: [\"encoder.layer.{1..5}.attention.self.query.*\"]}\n",
              false);
-    CU_ASSERT_STRING_EQUAL(f.job.adapt_base, "none");
-    CU_ASSERT_STRING_EQUAL(f.job.adapt_train,
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "method"), "head");
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "head"),
                            "pre_classifier.weight pre_classifier.bias classifier.weight "
-                           "classifier.bias distilbert.transformer.layer.1.attention.q_lin.weight "
+                           "classifier.bias");
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "train"),
+                           "distilbert.transformer.layer.1.attention.q_lin.weight "
                            "distilbert.transformer.layer.1.attention.q_lin.bias");
     end_job(&f);
 }
@@ -187,5 +221,5 @@ static void test_settings(void) {
     end_job(&f);
 }
 
-TEST_MAIN("job", TEST(test_random_model), TEST(test_head_and_patterns),
+TEST_MAIN("job", TEST(test_random_model), TEST(test_head_and_patterns), TEST(test_method_options),
           TEST(test_format_says_it_all), TEST(test_golden_job), TEST(test_settings))

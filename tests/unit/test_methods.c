@@ -14,7 +14,10 @@
 
 typedef struct method_case {
     const char *folder, *terms, *freeze, *base, *train;
+    const char *options[8]; /* of pass adapt besides these: keys and values in turn */
 } method_case;
+
+#define HEAD "head", "classifier.weight classifier.bias"
 
 /* The loss of each recipe, and what it freezes. */
 static const method_case methods[] = {
@@ -25,6 +28,28 @@ static const method_case methods[] = {
     {"kd_soft", "0.5*soft+0.5*hard", "", "all", ""},
     {"kd_soft_temp", "0.9*soft(4)+0.1*hard", "", "all", ""},
     {"kd_bilstm", "logit_mse(mean)+0*hard", "", "all", ""},
+    {"bitfit", "hard", "", "all", "", {"method", "bitfit", HEAD}},
+    {"lora_qv", "hard", "", "all", "", {"method", "lora", HEAD, "rank", "4"}},
+    {"lora_all", "hard", "", "all", "", {"method", "lora", HEAD, "rank", "4", "targets", "all"}},
+    {"ia3", "hard", "", "all", "", {"method", "ia3", HEAD}},
+    {"adapter_houlsby",
+     "hard",
+     "bert.*.LayerNorm.*",
+     "all",
+     "",
+     {"method", "houlsby", HEAD, "bottleneck", "16", "activation", "silu"}},
+    {"adapter_pfeiffer",
+     "hard",
+     "",
+     "all",
+     "",
+     {"method", "pfeiffer", HEAD, "bottleneck", "16", "activation", "relu"}},
+    {"prefix_tuning",
+     "hard",
+     "",
+     "all",
+     "",
+     {"method", "prefix", HEAD, "virtual_tokens", "6", "position_offset", "6"}},
 };
 
 typedef struct method_fixture {
@@ -92,9 +117,12 @@ static void close_case(method_fixture *f) {
 }
 
 static void run_passes(method_fixture *f, const method_case *c) {
-    rt_pass_option adapt[] = {{.key = "base", .value = c->base},
-                              {.key = "freeze", .value = c->freeze},
-                              {.key = "train", .value = c->train}};
+    rt_pass_option adapt[7] = {{.key = "base", .value = c->base},
+                               {.key = "freeze", .value = c->freeze},
+                               {.key = "train", .value = c->train}};
+    size_t adapt_count = 3;
+    for (size_t i = 0; i < 8 && c->options[i]; i += 2)
+        adapt[adapt_count++] = (rt_pass_option){.key = c->options[i], .value = c->options[i + 1]};
     rt_pass_option distil[] = {
         {.key = "terms", .value = c->terms},
         {.key = "regression", .value = f->config.is_regression ? "true" : "false"}};
@@ -102,7 +130,7 @@ static void run_passes(method_fixture *f, const method_case *c) {
                              .diagnostics = &f->diagnostics,
                              .scratch = &f->arena,
                              .options = adapt,
-                             .option_count = 3};
+                             .option_count = adapt_count};
     rt_pass_context second = {.pass = RT_PASS_distil,
                               .diagnostics = &f->diagnostics,
                               .scratch = &f->arena,

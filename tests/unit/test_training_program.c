@@ -95,4 +95,79 @@ static void test_other_head(void) {
     rt_diagnostics_deinit(&diagnostics);
 }
 
-TEST_MAIN("training_program", TEST(test_onnx_models_are_checkpoints), TEST(test_other_head))
+/* A method finds the same places in an imported encoder as in Retort's own. */
+static void test_methods_on_onnx_models(void) {
+    static const char *const methods[] = {
+        "kind: bitfit",
+        "kind: lora, targets: [all], rank: 2",
+        "kind: ia3",
+        "kind: houlsby, bottleneck: 4",
+        "kind: pfeiffer, bottleneck: 4, layers: [1, 3]",
+        "kind: prefix, virtual_tokens: 3",
+    };
+    if (!test_data("golden/kd_soft_temp/teacher.onnx")) {
+        test_skip("the shared test data is not there");
+        return;
+    }
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; ++i) {
+        rt_diagnostics diagnostics = {0};
+        char saved_text[400], imported_text[400];
+        snprintf(saved_text, sizeof saved_text,
+                 DATA "model: {from: teacher.safetensors, dropout: 0, attention_dropout: 0, "
+                      "classifier_dropout: 0}\nmethod: {%s}\n",
+                 methods[i]);
+        snprintf(imported_text, sizeof imported_text,
+                 DATA "model: {from: teacher.onnx, dropout: 0, attention_dropout: 0, "
+                      "classifier_dropout: 0}\nmethod: {%s}\n",
+                 methods[i]);
+        rt_module *saved = make(saved_text, &diagnostics);
+        rt_module *imported = make(imported_text, &diagnostics);
+        CU_ASSERT_FATAL(saved && imported);
+        CU_ASSERT(same_graph(saved, imported, "step"));
+        CU_ASSERT(same_graph(saved, imported, "predict"));
+        check_parameters(saved, imported);
+        rt_module_destroy(saved);
+        rt_module_destroy(imported);
+        rt_diagnostics_deinit(&diagnostics);
+    }
+}
+
+/* What a method is told and cannot do is one error, at its line. */
+static void test_method_errors(void) {
+    static const struct {
+        const char *method, *error;
+    } cases[] = {
+        {"  kind: lora\n  targets: [query, keys]\n",
+         ":5:12: error: 'keys' is no linear map of the model; there are: query, key, value, "
+         "attention_output, ffn_inner, ffn_output, all, and patterns of names such as "
+         "'bert.encoder.layer.0.attention.self.query'\n"},
+        {"  kind: houlsby\n  layers: [0, 4]\n",
+         ":5:11: error: 'layers' names layer 4, but the model's are 0 to 3\n"},
+        {"  kind: ia3\n  rank: 4\n",
+         ":5:9: error: 'rank' says nothing of the method ia3, which has the keys: layers\n"},
+    };
+    if (!test_data("golden/kd_soft_temp/teacher.onnx")) {
+        test_skip("the shared test data is not there");
+        return;
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        rt_arena arena = {0};
+        rt_diagnostics diagnostics = {0};
+        const char *text = rt_arena_format(
+            &arena, DATA "model: {from: teacher.safetensors}\nmethod:\n%s", cases[i].method);
+        rt_spec *spec = rt_spec_parse(
+            text, strlen(text), test_data("golden/kd_soft_temp/recipe.json"), NULL, &diagnostics);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(spec);
+        CU_ASSERT_PTR_NULL(rt_training_program(spec, NULL, &diagnostics));
+        const char *said = rt_diagnostics_text(&diagnostics, &arena);
+        CU_ASSERT_EQUAL(diagnostics.error_count, 1);
+        if (!strstr(said, cases[i].error)) printf("%s\n", said);
+        CU_ASSERT_PTR_NOT_NULL(strstr(said, cases[i].error));
+        rt_spec_destroy(spec);
+        rt_diagnostics_deinit(&diagnostics);
+        rt_arena_deinit(&arena);
+    }
+}
+
+TEST_MAIN("training_program", TEST(test_onnx_models_are_checkpoints), TEST(test_other_head),
+          TEST(test_methods_on_onnx_models), TEST(test_method_errors))

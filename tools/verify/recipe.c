@@ -7,8 +7,7 @@
 #include "tools/verify/expression.h"
 
 /* Blocks of a recipe that ask for a method which specs do not have. */
-static const char *const methods_beyond[] = {"bitfit",  "lora",         "ia3",  "prefix",
-                                             "adapter", "masking",      "tied", "projection",
+static const char *const methods_beyond[] = {"masking", "tied",         "projection",
                                              "pre_ln",  "student_init", NULL};
 
 typedef struct reader {
@@ -119,15 +118,76 @@ static const char *training_text(reader *r) {
                            (long long)r->recipe->micro_batches);
 }
 
+/* "bert.encoder.layer.{i}.output.dense" as a pattern. */
+static const char *target_pattern(reader *r, const char *name) {
+    const char *brace = strstr(name, "{i}");
+    if (!brace) return name;
+    return rt_arena_format(r->arena, "%.*s*%s", (int)(brace - name), name, brace + 3);
+}
+
+static const char *lora_text(reader *r, const json_t *block) {
+    const char *text =
+        rt_arena_format(r->arena, "  rank: %lld\n  alpha: %.17g\n  dropout: %.17g\n  targets:\n",
+                        (long long)json_integer_value(json_object_get(block, "r")),
+                        json_number_value(json_object_get(block, "alpha")),
+                        json_number_value(json_object_get(block, "dropout")));
+    const json_t *target;
+    size_t i;
+    json_array_foreach(json_object_get(block, "targets"), i, target) {
+        const char *pattern = target_pattern(r, json_string_value(target));
+        if (text && pattern) text = rt_arena_format(r->arena, "%s    - \"%s\"\n", text, pattern);
+    }
+    return text;
+}
+
+static const char *adapter_text(reader *r, const json_t *block) {
+    return rt_arena_format(r->arena, "  bottleneck: %lld\n  activation: %s\n",
+                           (long long)json_integer_value(json_object_get(block, "bottleneck")),
+                           json_string_value(json_object_get(block, "activation")));
+}
+
+static const char *prefix_text(reader *r, const json_t *block) {
+    return rt_arena_format(
+        r->arena, "  virtual_tokens: %lld\n  position_offset: %lld\n",
+        (long long)json_integer_value(json_object_get(block, "num_virtual_tokens")),
+        (long long)json_integer_value(json_object_get(block, "position_offset")));
+}
+
+/* The block of a recipe that adapts a model: what a spec calls that, and its keys. */
+static const struct {
+    const char *block, *kind; /* kind NULL: the block's own "kind" */
+    const char *(*keys)(reader *r, const json_t *block);
+} adaptations[] = {{"bitfit", "bitfit", NULL},
+                   {"lora", "lora", lora_text},
+                   {"ia3", "ia3", NULL},
+                   {"prefix", "prefix", prefix_text},
+                   {"adapter", NULL, adapter_text}};
+
+static const char *adaptation_text(reader *r) {
+    for (size_t i = 0; i < sizeof adaptations / sizeof *adaptations; ++i) {
+        const json_t *block = json_object_get(r->root, adaptations[i].block);
+        if (!json_is_object(block)) continue;
+        const char *kind = adaptations[i].kind ? adaptations[i].kind
+                                               : json_string_value(json_object_get(block, "kind"));
+        const char *keys = adaptations[i].keys ? adaptations[i].keys(r, block) : "";
+        return keys ? rt_arena_format(r->arena, "  kind: %s\n%s", kind, keys) : NULL;
+    }
+    return "";
+}
+
 static const char *method_text(reader *r) {
     const json_t *frozen = json_object_get(r->root, "frozen"), *name;
-    const char *text = "";
+    const char *text = "", *adaptation = adaptation_text(r);
+    if (!adaptation) return NULL;
     size_t i;
     json_array_foreach((json_t *)frozen, i, name) {
         if (text)
             text = rt_arena_format(r->arena, "%s    - \"%s\"\n", text, json_string_value(name));
     }
-    return *text ? rt_arena_format(r->arena, "method:\n  freeze:\n%s", text) : "";
+    if (!text) return NULL;
+    if (*text) text = rt_arena_format(r->arena, "  freeze:\n%s", text);
+    if (!text || (!*text && !*adaptation)) return text;
+    return rt_arena_format(r->arena, "method:\n%s%s", adaptation, text);
 }
 
 static rt_status check_methods(reader *r) {
