@@ -13,6 +13,8 @@
 #include "runtime/train/profile.h"
 #include "tools/arguments.h"
 #include "tools/bench_batch.h"
+#include "tools/bench_peak.h"
+#include "tools/bench_product.h"
 #include "tools/session.h"
 #include "tools/without.h"
 
@@ -36,7 +38,7 @@ typedef struct bench {
     size_t selected_count;
     int64_t threads, rounds;
     session_options session;
-    bool lists, profiles;
+    bool lists, profiles, measures_peak;
 } bench;
 
 static double now_ms(void) {
@@ -185,9 +187,34 @@ static bool is_selected(const bench *b, const char *name) {
     return is_in;
 }
 
+/* Many and long: only those that are asked for by name. */
+static bool run_products(const bench *b) {
+    bool is_good = true;
+    for (size_t i = 0; i < bench_product_count(); ++i) {
+        char name[64];
+        rt_error error = {{0}};
+        bench_product_name(i, name, sizeof name);
+        if (!is_selected(b, name) || (!b->selected_count && !b->lists)) continue;
+        if (b->lists) {
+            puts(name);
+        } else if (bench_product_run(i, b->rounds, &b->session, &error) != RT_OK) {
+            fprintf(stderr, "retort-bench: %s: %s\n", name, error.text);
+            is_good = false;
+        }
+    }
+    return is_good;
+}
+
+static int measure_peak(const bench *b) {
+    rt_error error = {{0}};
+    if (bench_peak_run(b->rounds, b->session.threads, &error) == RT_OK) return 0;
+    fprintf(stderr, "retort-bench: %s\n", error.text);
+    return 1;
+}
+
 static const char usage[] =
     "usage: retort-bench [--case SUBSTRING]... [--threads N] [--rounds N] [--without NAMES]\n"
-    "                    [--profile] [--list]\n"
+    "                    [--profile] [--list | --peak]\n"
     "Times compiled programs, one JSON line per case: milliseconds of a round, its tokens,\n"
     "the memory that is planned.\n"
     "\n"
@@ -195,7 +222,8 @@ static const char usage[] =
     "  --threads N          threads to compute with (RETORT_THREADS, else all)\n"
     "  --rounds N           rounds that count (5), after two that warm up\n" WITHOUT_HELP
     "  --profile            where the time goes, to standard error\n"
-    "  --list               print the names of the cases\n";
+    "  --list               print the names of the cases\n"
+    "  --peak               measure this machine's limits instead: operations and bytes a second\n";
 
 int main(int argc, char **argv) {
     bench b = {.rounds = 5};
@@ -204,6 +232,7 @@ int main(int argc, char **argv) {
     while (arguments_next(&a)) {
         if (arguments_flag(&a, "--list", &b.lists) ||
             arguments_flag(&a, "--profile", &b.profiles) ||
+            arguments_flag(&a, "--peak", &b.measures_peak) ||
             arguments_integer(&a, "--threads", 1, 1024, &b.threads) ||
             arguments_integer(&a, "--rounds", 1, MAX_ROUNDS, &b.rounds) ||
             without_option(&a, &b.session.optimizations))
@@ -221,7 +250,8 @@ int main(int argc, char **argv) {
           stderr);
     if (!b.lists) return 1;
 #endif
-    bool is_good = true;
+    if (b.measures_peak) return measure_peak(&b);
+    bool is_good = run_products(&b);
     for (size_t i = 0; i < CASE_COUNT; ++i) {
         if (!is_selected(&b, cases[i].name)) continue;
         if (b.lists)

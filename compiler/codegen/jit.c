@@ -46,33 +46,48 @@ static LLVMErrorRef define_symbols(LLVMOrcLLJITRef lljit) {
                                  LLVMOrcAbsoluteSymbols(pairs, RT_COUNT_OF(known)));
 }
 
-static LLVMErrorRef load_program(LLVMOrcLLJITRef lljit, const void *object, size_t size,
-                                 const retort_program **program) {
-    const retort_program *(*query)(uint32_t);
-    LLVMOrcExecutorAddress address = 0;
+static LLVMErrorRef add_object(LLVMOrcLLJITRef lljit, const void *object, size_t size) {
     LLVMErrorRef failure = define_symbols(lljit);
     if (failure) return failure;
     LLVMMemoryBufferRef copy = LLVMCreateMemoryBufferWithMemoryRangeCopy(object, size, "program.o");
-    failure = LLVMOrcLLJITAddObjectFile(lljit, LLVMOrcLLJITGetMainJITDylib(lljit), copy);
-    if (failure) return failure;
-    failure = LLVMOrcLLJITLookup(lljit, &address, "retort_program_query");
-    if (failure) return failure;
-    memcpy(&query, &address, sizeof query);
-    *program = query(RETORT_ABI_VERSION);
-    return LLVMErrorSuccess;
+    return LLVMOrcLLJITAddObjectFile(lljit, LLVMOrcLLJITGetMainJITDylib(lljit), copy);
 }
 
-rt_status rt_jit_create(const void *object, size_t size, rt_jit **jit,
-                        const retort_program **program, rt_error *error) {
+rt_status rt_jit_link(const void *object, size_t size, rt_jit **jit, rt_error *error) {
     rt_jit *created = calloc(1, sizeof *created);
     if (!created) return rt_fail(error, RT_OUT_OF_MEMORY, "no memory to link");
     rt_target_initialize();
     LLVMErrorRef failure = LLVMOrcCreateLLJIT(&created->lljit, NULL);
-    if (!failure) failure = load_program(created->lljit, object, size, program);
+    if (!failure) failure = add_object(created->lljit, object, size);
     if (failure) {
         rt_jit_destroy(created);
         return fail(failure, error);
     }
+    *jit = created;
+    return RT_OK;
+}
+
+rt_status rt_jit_find(rt_jit *jit, const char *name, void **address, rt_error *error) {
+    LLVMOrcExecutorAddress found = 0;
+    LLVMErrorRef failure = LLVMOrcLLJITLookup(jit->lljit, &found, name);
+    if (failure) return fail(failure, error);
+    *address = (void *)(uintptr_t)found;
+    return RT_OK;
+}
+
+rt_status rt_jit_create(const void *object, size_t size, rt_jit **jit,
+                        const retort_program **program, rt_error *error) {
+    const retort_program *(*query)(uint32_t);
+    rt_jit *created;
+    void *address;
+    RT_TRY(rt_jit_link(object, size, &created, error));
+    rt_status status = rt_jit_find(created, "retort_program_query", &address, error);
+    if (status != RT_OK) {
+        rt_jit_destroy(created);
+        return status;
+    }
+    memcpy(&query, &address, sizeof query);
+    *program = query(RETORT_ABI_VERSION);
     *jit = created;
     return RT_OK;
 }

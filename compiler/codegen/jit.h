@@ -16,4 +16,8 @@ RT_MUST_CHECK rt_status rt_jit_create(const void *object, size_t size, rt_jit **
                                       const retort_program **program, rt_error *error);
 void rt_jit_destroy(rt_jit *jit); /* NULL is fine */
 
+/* The same for an object that is no program, whose functions are found by name. */
+RT_MUST_CHECK rt_status rt_jit_link(const void *object, size_t size, rt_jit **jit, rt_error *error);
+RT_MUST_CHECK rt_status rt_jit_find(rt_jit *jit, const char *name, void **address, rt_error *error);
+
 #endif

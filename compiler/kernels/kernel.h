@@ -6,7 +6,7 @@
  * call one function; symbolic sizes are therefore arguments, constants are literals. A kernel does
  * not allocate, synchronise or know the graph around it; what it needs to keep for itself is
  * per-worker scratch. The result does not depend on how the range is split, to the bit but for f32
- * matmul with a transposed, whose library sums in an order that depends on the size of a part. */
+ * matmul by OpenBLAS (--without emit-products), which sums in an order of its own. */
 #ifndef RETORT_COMPILER_KERNELS_KERNEL_H
 #define RETORT_COMPILER_KERNELS_KERNEL_H
 

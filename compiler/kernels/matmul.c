@@ -9,8 +9,8 @@ rt_dim matmul_range(const rt_graph *graph, rt_node node) {
 
 rt_dim matmul_scratch(const rt_graph *graph, rt_node node) {
     bool is_packed = kernel_result_type(graph, node, 0).dtype == RT_F32 &&
-                     !rt_graph_attr(graph, node, RT_ATTR_matmul_transpose_a).integer;
-    return rt_dim_constant(kernel_dims(graph), is_packed ? matmul_packed_bytes() : 0);
+                     !rt_graph_attr(graph, node, RT_ATTR_matmul_panel_columns).integer;
+    return rt_dim_constant(kernel_dims(graph), is_packed ? matmul_blocks_bytes() : 0);
 }
 
 rt_dim matmul_flops(const rt_graph *graph, rt_node node) {
@@ -166,22 +166,24 @@ void matmul_emit_library(const matmul *m) {
     rt_emit_loop_end(e, &matrix);
 }
 
-/* Measured with 400 and 1024 tokens at width 768: packed panels take 0.9 to 1.0 of OpenBLAS's time,
- * and half of it for a few rows, but 1.1 to 1.2 of it where a is transposed. */
+/* OpenBLAS has no case left that it does better on this kind of machine; it stays for comparison. */
 void emit_matmul(rt_kernel_build *build) {
     rt_emitter *e = build->e;
     bool has_panels =
         rt_graph_attr(build->graph, build->node, RT_ATTR_matmul_panel_columns).integer;
     matmul m = has_panels ? matmul_describe_panels(build) : describe(build);
+    bool is_tiled = m.c.dtype == RT_F32 && m.panel == rt_product_panel(e, RT_F32);
     LLVMValueRef has_work = LLVMBuildICmp(e->builder, LLVMIntSLT, build->begin, build->end, "");
     rt_branch work = rt_emit_if_begin(e, has_work, "work"); /* else divisors may be 0 */
-    if (has_panels)
+    if (has_panels && is_tiled)
+        matmul_emit_blocks(&m, MATMUL_PANELS);
+    else if (has_panels)
         matmul_emit_panels(&m);
-    else if (m.c.dtype != RT_F32)
+    else if (!is_tiled)
         matmul_emit_in_place(&m);
-    else if (m.transpose_a)
-        matmul_emit_library(&m);
+    else if (rt_optimizes(e->optimizations, RT_OPTIMIZE_emit_products))
+        matmul_emit_blocks(&m, m.transpose_b ? MATMUL_COLUMNS : MATMUL_ROWS);
     else
-        matmul_emit_packed(&m);
+        matmul_emit_library(&m);
     rt_emit_if_end(e, &work);
 }

@@ -36,14 +36,21 @@ matmul_tiles matmul_own_tiles(const matmul *m, LLVMValueRef tiles);
 
 LLVMValueRef matmul_divided_up(rt_emitter *e, LLVMValueRef size, LLVMValueRef by);
 
-/* The forms, each of which does its own tiles. In place: any type, nothing packed. Packed: f32
- * whose a is not transposed. Library: f32 by OpenBLAS. */
+/* The forms, each of which does its own tiles. In place: any type, nothing packed. Library: f32 by
+ * OpenBLAS. Blocks: f32, by panels of b of rt_product_panel columns, which are packed for the call
+ * or stored like that: panel by panel, the rows of each following each other, the last one padded to
+ * the full width. Panels are stored for one matrix, not for a batch of them. */
+typedef enum matmul_storage {
+    MATMUL_ROWS,    /* of b, as the operator has it */
+    MATMUL_COLUMNS, /* b is transposed */
+    MATMUL_PANELS
+} matmul_storage;
 void matmul_emit_in_place(const matmul *m);
-void matmul_emit_packed(const matmul *m);
 void matmul_emit_library(const matmul *m);
-/* Of a product whose b is in panels (ops.def, panel_columns). */
+/* Of a product whose b is in panels (ops.def, panel_columns); of any width and type. */
 matmul matmul_describe_panels(rt_kernel_build *build);
 void matmul_emit_panels(const matmul *m);
-int64_t matmul_packed_bytes(void); /* of scratch */
+void matmul_emit_blocks(const matmul *m, matmul_storage b_storage);
+int64_t matmul_blocks_bytes(void); /* of scratch */
 
 #endif

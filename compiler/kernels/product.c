@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "compiler/kernels/arithmetic.h"
+#include "compiler/kernels/product_tile.h"
 #include "runtime/base/check.h"
 
 enum { MAX_ROWS = 6, MAX_VECTORS = 4 };
@@ -30,7 +31,8 @@ static unsigned vector_lanes(const rt_emitter *e, rt_dtype dtype) {
 }
 
 int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype) {
-    return (int64_t)tile_of(e).vectors * vector_lanes(e, dtype);
+    const rt_tile_shape *shape = rt_tile_shape_of(e, dtype);
+    return shape ? rt_tile_width(e, shape) : (int64_t)tile_of(e).vectors * vector_lanes(e, dtype);
 }
 
 int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype) {

@@ -47,6 +47,10 @@ static bool has_feature(const char *features, const char *name) {
     return false;
 }
 
+bool rt_target_has_feature(const rt_target *target, const char *name) {
+    return has_feature(target->features, name);
+}
+
 static unsigned cache_bytes(int name, unsigned otherwise) {
     long bytes = sysconf(name);
     return bytes > 0 && bytes < (1 << 30) ? (unsigned)bytes : otherwise;

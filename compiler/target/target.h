@@ -29,6 +29,9 @@ void rt_target_initialize(void);
 RT_MUST_CHECK rt_status rt_target_find(const char *name, rt_target *target, rt_arena *arena,
                                        rt_error *error);
 
+/* Whether "+name" stands in the target's feature string. */
+bool rt_target_has_feature(const rt_target *target, const char *name);
+
 /* The rows of targets.def. */
 size_t rt_target_count(void);
 const rt_target *rt_target_at(size_t index);

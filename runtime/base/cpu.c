@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -92,6 +93,15 @@ bool rt_cpu_supports(const char *features, char *missing, size_t size) {
         next += length + (next[length] == ',');
     }
     return true;
+}
+
+bool rt_cpu_request_tiles(void) {
+#if defined(__x86_64__) && defined(SYS_arch_prctl)
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM; state component */
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    return false;
+#endif
 }
 
 uint64_t rt_memory_peak_bytes(void) {

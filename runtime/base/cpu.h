@@ -24,6 +24,11 @@ void rt_cpu_name(char *name, size_t size);
  * it lacks. Names that are not known here count as there. */
 bool rt_cpu_supports(const char *features, char *missing, size_t size);
 
+/* Asks the system to let this process use the tile registers of AMX, whose state it saves only for
+ * processes that asked; threads have what was granted, whenever they were started. False where the
+ * processor or the system has none. */
+bool rt_cpu_request_tiles(void);
+
 /* Largest resident memory of this process so far, in bytes, since its start or the last reset; 0
  * where the system does not tell. Pages of mapped files count while they are resident. */
 uint64_t rt_memory_peak_bytes(void);

@@ -131,7 +131,8 @@ static void test_other_machine(void) {
     for (size_t i = 0; i < numeric_case_count(); ++i) compile_case(i, "aarch64", false);
 }
 
-/* Compiled code asks for what runtime/abi.h says, and for nothing else of any library. */
+/* Compiled code asks for nothing of any library but to copy and to clear; of OpenBLAS only where
+ * our own products are left out. */
 static void test_undefined_symbols(void) {
     char command[400], symbol[200];
     for (size_t i = 0; i < numeric_case_count(); ++i) compile_case(i, NULL, true);
@@ -139,15 +140,13 @@ static void test_undefined_symbols(void) {
              test_folder());
     FILE *output = popen(command, "r");
     CU_ASSERT_PTR_NOT_NULL_FATAL(output);
-    bool has_product = false;
-    while (fscanf(output, "%199s", symbol) == 1) {
-        bool is_known = !strcmp(symbol, "cblas_sgemm") || !strcmp(symbol, "memcpy") ||
-                        !strcmp(symbol, "memset");
+    size_t count = 0;
+    for (; fscanf(output, "%199s", symbol) == 1; ++count) {
+        bool is_known = !strcmp(symbol, "memcpy") || !strcmp(symbol, "memset");
         if (!is_known) printf("  %s is asked for\n", symbol);
         CU_ASSERT_TRUE(is_known);
-        has_product |= !strcmp(symbol, "cblas_sgemm");
     }
-    CU_ASSERT_TRUE(has_product);
+    CU_ASSERT_NOT_EQUAL(count, 0);
     pclose(output);
 }
 

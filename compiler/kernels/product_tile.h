@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The innermost part of large products: one tile of the result, whose accumulators fill the
+ * registers while the inner index runs over rows of a and a panel of b. One function inside the
+ * compiled module for each size of tile, added when first used.
+ *
+ * A panel is a strip of columns of b, as wide as a tile, whose rows follow each other in memory; of
+ * the last panel, columns that b has not are not read beyond their vector. Each element of a tile
+ * is one chain of multiply-adds in the inner index's ascending order. */
+#ifndef RETORT_COMPILER_KERNELS_PRODUCT_TILE_H
+#define RETORT_COMPILER_KERNELS_PRODUCT_TILE_H
+
+#include "compiler/codegen/emitter.h"
+
+typedef struct rt_tile_shape {
+    rt_dtype dtype;
+    unsigned least_vector_bytes;
+    const char *architecture;
+    unsigned rows, vectors; /* of a whole tile */
+} rt_tile_shape;
+
+enum { RT_TILE_MAX_ROWS = 9, RT_TILE_MAX_VECTORS = 3 };
+
+/* The target's tile for this type; NULL where there is no row in product_tiles.def. */
+const rt_tile_shape *rt_tile_shape_of(const rt_emitter *e, rt_dtype dtype);
+unsigned rt_tile_lanes(const rt_emitter *e, const rt_tile_shape *shape);
+int64_t rt_tile_width(const rt_emitter *e, const rt_tile_shape *shape); /* columns of a panel */
+
+/* Memory that later tiles read, fetched into the second-level cache meanwhile: every FETCH_INNER
+ * steps of the inner index one panel's row of bytes from `at` on, which then moves by `step` bytes.
+ */
+enum { RT_TILE_FETCH_INNER = 8 };
+typedef struct rt_tile_fetch {
+    LLVMValueRef at, step;
+} rt_tile_fetch;
+
+/* c[i][j] = (adds ? c[i][j] : 0) + sum_k a[i][k] b[k][j] for a tile. Strides are in elements. */
+typedef struct rt_tile {
+    const rt_tile_shape *shape;
+    unsigned rows, vectors;            /* of this tile */
+    bool has_packed_rows;              /* a[i][k] stands at k * shape->rows + i, */
+    LLVMValueRef a, a_row;             /* else at i * a_row + k */
+    LLVMValueRef b;                    /* of the panel */
+    LLVMValueRef c, c_row;             /* columns of c are contiguous */
+    LLVMValueRef inner, columns, adds; /* i64, i64 (of the tile's vectors, the last in part), i1 */
+    rt_tile_fetch next_b, next_a;      /* of a one line at a time */
+} rt_tile;
+void rt_emit_tile(rt_emitter *e, const rt_tile *tile);
+
+#endif
