@@ -4,8 +4,8 @@
  *
  * A program is tables of facts and a few functions. It allocates nothing, opens nothing and keeps
  * no state: memory, weights and threads come from the runtime through retort_context. Its only
- * undefined symbols are memcpy and memset, and cblas_sgemm where it was compiled without products of
- * its own (--without emit-products).
+ * undefined symbols are memcpy and memset, and cblas_sgemm where it was compiled without products
+ * of its own (--without emit-products).
  *
  * One symbol is exported: retort_program_query(max_version) returns the program, or NULL where the
  * program needs a newer reader than `max_version`. Fields are only appended, and RETORT_ABI_VERSION

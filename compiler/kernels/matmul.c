@@ -166,7 +166,8 @@ void matmul_emit_library(const matmul *m) {
     rt_emit_loop_end(e, &matrix);
 }
 
-/* OpenBLAS has no case left that it does better on this kind of machine; it stays for comparison. */
+/* OpenBLAS has no case left that it does better on this kind of machine; it stays for comparison.
+ */
 void emit_matmul(rt_kernel_build *build) {
     rt_emitter *e = build->e;
     bool has_panels =

@@ -38,8 +38,8 @@ LLVMValueRef matmul_divided_up(rt_emitter *e, LLVMValueRef size, LLVMValueRef by
 
 /* The forms, each of which does its own tiles. In place: any type, nothing packed. Library: f32 by
  * OpenBLAS. Blocks: f32, by panels of b of rt_product_panel columns, which are packed for the call
- * or stored like that: panel by panel, the rows of each following each other, the last one padded to
- * the full width. Panels are stored for one matrix, not for a batch of them. */
+ * or stored like that: panel by panel, the rows of each following each other, the last one padded
+ * to the full width. Panels are stored for one matrix, not for a batch of them. */
 typedef enum matmul_storage {
     MATMUL_ROWS,    /* of b, as the operator has it */
     MATMUL_COLUMNS, /* b is transposed */
