@@ -23,6 +23,7 @@ static const char usage[] =
     "  --stop-after PASS        run nothing after a pass\n"
     "  --pass-limit N           run the first N passes only\n"
     "  --schedule               print the schedule instead of the module (behind --expand)\n"
+    "  --fusion                 print what was fused, and why not more (behind --expand)\n"
     "  --without NAMES          schedule without these optimisations\n"
     "  --verify-diagnostics     succeed where the errors are those of the expect-error comments\n"
     "  --time                   report time, nodes and counters of each pass, to standard error\n"
@@ -34,7 +35,7 @@ typedef struct request {
     rt_pass_manager *manager;
     const char *path;
     rt_optimizations optimizations;
-    bool verifies_diagnostics, times, schedules;
+    bool verifies_diagnostics, times, schedules, logs_fusion;
 } request;
 
 static void dump(void *user, const rt_module *module, const char *pass) {
@@ -94,6 +95,8 @@ static rt_status read_arguments(request *r, int argc, char **argv) {
             r->times = true;
         } else if (strcmp(argv[i], "--schedule") == 0) {
             r->schedules = true;
+        } else if (strcmp(argv[i], "--fusion") == 0) {
+            r->schedules = r->logs_fusion = true;
         } else if (strncmp(argv[i], "--", 2) == 0) {
             RT_TRY(add_pass(r, argv[i]));
         } else if (!r->path) {
@@ -116,7 +119,8 @@ static const char *schedule_text(request *r, rt_module *module) {
             rt_diagnose(&r->diagnostics, RT_ERROR, (rt_location){0}, "%s", error.text);
             return NULL;
         }
-        const char *part = rt_schedule_text(&schedule, &r->arena);
+        const char *part = r->logs_fusion ? rt_schedule_fusion_text(&schedule, &r->arena)
+                                          : rt_schedule_text(&schedule, &r->arena);
         text = part ? rt_arena_format(&r->arena, "%s%s", text, part) : NULL;
     }
     return text;

@@ -23,6 +23,7 @@ enum {
 /* How a node would be a member of a group. */
 typedef struct fit {
     uint32_t group;
+    rt_boundary why; /* it does not fit */
     rt_access_kind map;
     bool becomes_rows; /* the group's members become row values */
     bool becomes_fixed;
@@ -124,20 +125,29 @@ static bool fit_elementwise(const candidate *c, const rt_group *group, rt_access
     return false;
 }
 
+static bool refuse(fit *f, rt_boundary why) {
+    f->why = why;
+    return false;
+}
+
 /* Whether the candidate can be computed in `group` so that all the group's uses are served. */
 static bool find_fit(grouping *s, const candidate *c, uint32_t index, fit *f) {
     const rt_group *group = &s->groups[index];
     rt_access_kind kind = RT_ACCESS_UNIFORM;
     *f = (fit){.group = index};
-    if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_fuse)) return false;
+    if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_fuse)) return refuse(f, RT_BOUNDARY_LEFT_OUT);
     if (group->kind != RT_GROUP_ROW && group->kind != RT_GROUP_COLUMN) return false;
-    if (group->member_count >= GROUPING_MAX_MEMBERS || !kind_of_uses(s, c->value, index, &kind))
-        return false;
-    if (!(c->is_reduction ? fit_reduction : fit_elementwise)(c, group, kind, f)) return false;
+    if (group->member_count >= GROUPING_MAX_MEMBERS) return refuse(f, RT_BOUNDARY_LIMIT);
+    if (!kind_of_uses(s, c->value, index, &kind)) return refuse(f, RT_BOUNDARY_PLACES);
+    if (!(c->is_reduction ? fit_reduction : fit_elementwise)(c, group, kind, f)) {
+        bool is_whole = c->is_reduction && kind == RT_ACCESS_UNIFORM;
+        return refuse(f, is_whole ? RT_BOUNDARY_WHOLE : RT_BOUNDARY_SHAPE);
+    }
     rt_space space = f->becomes_rows || f->becomes_fixed ? f->space : group->space;
     rt_access_kind map = c->is_reduction ? RT_ACCESS_FULL : f->map;
     for (uint32_t i = 0; i < c->info->operand_count; ++i)
-        if (!rt_access_compose(s->dims, &c->accesses[i], map, space, &f->accesses[i])) return false;
+        if (!rt_access_compose(s->dims, &c->accesses[i], map, space, &f->accesses[i]))
+            return refuse(f, RT_BOUNDARY_PLACES);
     return true;
 }
 
@@ -190,7 +200,7 @@ static bool join(grouping *s, const candidate *c, const fit *f, bool is_stored) 
 static uint32_t new_group(grouping *s, rt_group_kind kind, rt_node lead) {
     uint32_t index = (uint32_t)s->count++;
     RT_ASSERT(index < s->limit);
-    s->groups[index] = (rt_group){.kind = kind, .lead = lead};
+    s->groups[index] = (rt_group){.kind = kind, .id = index, .lead = lead};
     s->drafts[index] = (draft){.first = UINT32_MAX};
     return index;
 }
@@ -277,6 +287,33 @@ static fit fit_in_new_group(grouping *s, const candidate *c) {
     return f;
 }
 
+bool grouping_note(grouping *s, rt_value value, uint32_t reader, rt_boundary why) {
+    rt_boundary_note *grown =
+        rt_arena_grow(s->arena, s->notes, &s->note_capacity, s->note_count + 1, sizeof *s->notes);
+    if (!grown) return false;
+    s->notes = grown;
+    s->notes[s->note_count++] = (rt_boundary_note){value, reader, why};
+    return true;
+}
+
+/* Why the groups that read the candidate, but for the owner, read it from memory. */
+static bool note_readers(grouping *s, const candidate *c, const uint32_t *groups, uint32_t count,
+                         uint32_t owner) {
+    for (uint32_t i = 0; i < count; ++i) {
+        fit f;
+        rt_boundary why = RT_BOUNDARY_COST;
+        if (groups[i] == owner) continue;
+        if (!find_fit(s, c, groups[i], &f))
+            why = f.why;
+        else if (is_read_before(s, groups, count, groups[i]))
+            why = RT_BOUNDARY_ORDER;
+        else if (count == 1 && s->is_output[c->value.index])
+            why = RT_BOUNDARY_OUTPUT;
+        if (!grouping_note(s, c->value, groups[i], why)) return false;
+    }
+    return true;
+}
+
 static bool place_fusable(grouping *s, const candidate *c) {
     bool in_memory = s->is_output[c->value.index], is_placed = false;
     uint32_t *groups, count = groups_of_uses(s, c->value, &groups, &in_memory);
@@ -286,6 +323,7 @@ static bool place_fusable(grouping *s, const candidate *c) {
     if (is_placed) return true;
     fit owner;
     if (!find_owner(s, c, groups, count, &owner)) owner = fit_in_new_group(s, c);
+    if (!note_readers(s, c, groups, count, owner.group)) return false;
     if (!join(s, c, &owner, true)) return false;
     for (uint32_t i = 0; i < count; ++i) grouping_add_edge(s, owner.group, groups[i]);
     return true;
@@ -453,7 +491,8 @@ bool rt_group_make_copy(const rt_graph *graph, rt_node node, rt_group *group, rt
     rt_dim_table *dims = rt_module_dims(rt_graph_module(graph));
     rt_value value = rt_graph_node(graph, node)->first_result;
     rt_space space = rt_space_of(dims, rt_graph_type(graph, value));
-    *group = (rt_group){.kind = RT_GROUP_ROW, .lead = node, .is_flat = true, .space = space};
+    *group = (rt_group){
+        .kind = RT_GROUP_ROW, .id = UINT32_MAX, .lead = node, .is_flat = true, .space = space};
     group->members = RT_NEW(arena, rt_member);
     if (!group->members) return false;
     group->member_count = 1;
@@ -513,6 +552,17 @@ static bool keep_groups(const grouping *s, rt_arena *arena, rt_schedule *schedul
     return true;
 }
 
+static bool keep_notes(const grouping *s, rt_arena *arena, rt_schedule *schedule) {
+    schedule->notes = RT_NEW_ARRAY(arena, rt_boundary_note, s->note_count + 1);
+    if (!schedule->notes) return false;
+    for (size_t i = 0; i < s->note_count; ++i) {
+        schedule->notes[i] = s->notes[i];
+        schedule->notes[i].reader = grouping_current(s, s->notes[i].reader);
+    }
+    schedule->note_count = s->note_count;
+    return true;
+}
+
 rt_status rt_group_nodes(rt_graph *graph, rt_arena *arena, rt_schedule *schedule, rt_error *error) {
     rt_arena scratch = {0};
     grouping s = {.graph = graph, .optimizations = schedule->optimizations, .arena = &scratch};
@@ -530,7 +580,9 @@ rt_status rt_group_nodes(rt_graph *graph, rt_arena *arena, rt_schedule *schedule
         }
         if (!place_node(&s, nodes[i])) goto done;
     }
-    if (!grouping_merge(&s) || !keep_groups(&s, arena, schedule)) goto done;
+    if (!grouping_merge(&s) || !keep_groups(&s, arena, schedule) ||
+        !keep_notes(&s, arena, schedule))
+        goto done;
     status = RT_OK;
 done:
     rt_arena_deinit(&scratch);

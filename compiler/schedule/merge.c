@@ -171,13 +171,39 @@ static unsigned riders_of(const rt_group *group) {
     return count;
 }
 
-static bool may_ride(grouping *s, uint32_t row, uint32_t column) {
+static bool refuse(rt_boundary *why, rt_boundary reason) {
+    *why = reason;
+    return false;
+}
+
+static bool may_ride(grouping *s, uint32_t row, uint32_t column, rt_boundary *why) {
     const rt_group *r = &s->groups[row], *c = &s->groups[column];
-    return r->kind == RT_GROUP_ROW && r->member_count && have_one_space(s, r, c) &&
-           !has_one_row(s, r) && r->member_count + c->member_count <= GROUPING_MAX_MEMBERS &&
-           riders_of(r) + reductions_of(c) <= MAX_RIDERS && share_whole_operand(c, r) &&
-           reads_in_place(c, r) && !grouping_reaches(s, column, row) &&
-           !reaches_around(s, row, column);
+    int64_t outer;
+    if (r->kind != RT_GROUP_ROW || !r->member_count || !share_whole_operand(c, r)) return false;
+    if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_sum_in_rows))
+        return refuse(why, RT_BOUNDARY_LEFT_OUT);
+    if (!rt_dim_is_constant(s->dims, c->outer, &outer) || outer != 1 || has_one_row(s, r))
+        return refuse(why, RT_BOUNDARY_ROWS);
+    if (!have_one_space(s, r, c)) return refuse(why, RT_BOUNDARY_SHAPE);
+    if (r->member_count + c->member_count > GROUPING_MAX_MEMBERS ||
+        riders_of(r) + reductions_of(c) > MAX_RIDERS)
+        return refuse(why, RT_BOUNDARY_LIMIT);
+    if (!reads_in_place(c, r)) return refuse(why, RT_BOUNDARY_PLACES);
+    if (grouping_reaches(s, column, row) || reaches_around(s, row, column))
+        return refuse(why, RT_BOUNDARY_ORDER);
+    return true;
+}
+
+/* Notes why the column group does not ride where what it reads is made. */
+static bool note_operands(grouping *s, uint32_t row, uint32_t column, rt_boundary why) {
+    const rt_group *c = &s->groups[column];
+    for (size_t i = 0; i < c->member_count; ++i)
+        for (unsigned k = 0; k < c->members[i].operand_count; ++k) {
+            rt_value root = c->members[i].accesses[k].root;
+            const rt_member *member = find_member(&s->groups[row], root);
+            if (member && member->is_stored && !grouping_note(s, root, column, why)) return false;
+        }
+    return true;
 }
 
 static bool makes_operand(const rt_group *row, const rt_group *column) {
@@ -188,27 +214,31 @@ static bool makes_operand(const rt_group *row, const rt_group *column) {
 }
 
 /* The row group in which the column group rides: rather one that makes what is summed. */
-static bool find_carrier(grouping *s, uint32_t column, uint32_t *carrier) {
-    bool is_found = false;
+static bool find_carrier(grouping *s, uint32_t column, uint32_t *carrier, bool *is_found) {
+    *is_found = false;
     for (uint32_t g = 0; g < s->count; ++g) {
-        if (g == column || !may_ride(s, g, column)) continue;
+        rt_boundary why = RT_BOUNDARY_COUNT;
+        if (g == column) continue;
+        if (!may_ride(s, g, column, &why)) {
+            if (why != RT_BOUNDARY_COUNT && !note_operands(s, g, column, why)) return false;
+            continue;
+        }
         bool makes = makes_operand(&s->groups[g], &s->groups[column]);
-        if (!is_found || makes) *carrier = g;
-        is_found = true;
-        if (makes) return true;
+        if (!*is_found || makes) *carrier = g;
+        *is_found = true;
+        if (makes) break;
     }
-    return is_found;
+    return true;
 }
 
 static bool merge_riders(grouping *s) {
-    int64_t outer;
-    if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_sum_in_rows)) return true;
     for (uint32_t c = 0; c < s->count; ++c) {
         rt_group *group = &s->groups[c];
-        uint32_t carrier;
+        uint32_t carrier = 0;
+        bool is_found;
         if (group->kind != RT_GROUP_COLUMN || !group->member_count) continue;
-        if (!rt_dim_is_constant(s->dims, group->outer, &outer) || outer != 1) continue;
-        if (!find_carrier(s, c, &carrier)) continue;
+        if (!find_carrier(s, c, &carrier, &is_found)) return false;
+        if (!is_found) continue;
         for (size_t i = 0; i < group->member_count; ++i)
             group->members[i].reduces_rows = group->members[i].is_reduction;
         if (!merge(s, carrier, c)) return false;

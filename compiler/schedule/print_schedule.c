@@ -57,12 +57,10 @@ static void put_space(printing *p, const rt_group *group) {
                 columns);
 }
 
-static void put_group(printing *p, size_t index) {
+/* "row [T, 8] {mul add}" */
+static void put_members(printing *p, const rt_group *group) {
     static const char *const kinds[] = {"row", "column", "move", "kernel"};
-    const rt_graph *graph = p->schedule->graph;
-    const rt_group *group = &p->schedule->groups[index];
-    const rt_node_info *lead = rt_graph_node(graph, group->lead);
-    fprintf(p->out, "    %zu: %s", index, kinds[group->kind]);
+    fputs(kinds[group->kind], p->out);
     put_space(p, group);
     fputs(" {", p->out);
     for (size_t i = 0; i < group->member_count; ++i)
@@ -72,11 +70,22 @@ static void put_group(printing *p, size_t index) {
                 : group->accumulates               ? " added"
                                                    : "");
     fputc('}', p->out);
+}
+
+static void put_place(printing *p, const rt_group *group) {
+    const rt_node_info *lead = rt_graph_node(p->schedule->graph, group->lead);
+    if (lead->location.name) fprintf(p->out, " at \"%s\"", lead->location.name);
+    fputc('\n', p->out);
+}
+
+static void put_group(printing *p, size_t index) {
+    const rt_group *group = &p->schedule->groups[index];
+    fprintf(p->out, "    %zu: ", index);
+    put_members(p, group);
     put_values(p, "reads", group->inputs, group->input_count);
     put_values(p, "writes", group->outputs, group->output_count);
     if (group->phase_count > 1) fprintf(p->out, " in %u passes", group->phase_count);
-    if (lead->location.name) fprintf(p->out, " at \"%s\"", lead->location.name);
-    fputc('\n', p->out);
+    put_place(p, group);
 }
 
 static void put_buffer(printing *p, size_t index) {
@@ -95,20 +104,88 @@ static void put_buffer(printing *p, size_t index) {
     fputc('\n', p->out);
 }
 
-const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena) {
+static void put_schedule(printing *p) {
+    fprintf(p->out, "schedule @%s {\n", rt_graph_name(p->schedule->graph));
+    for (size_t i = 0; i < p->schedule->group_count; ++i) put_group(p, i);
+    for (size_t i = 0; i < p->schedule->buffer_count; ++i) put_buffer(p, i);
+    fputs("}\n", p->out);
+}
+
+/* ---- what was fused */
+
+static const char *reason_text(const printing *p, const rt_group *maker, const rt_group *reader,
+                               rt_value value) {
+    static const char *const texts[] = {
+        [RT_BOUNDARY_COST] = "several read it, and making it again costs more than reading it",
+        [RT_BOUNDARY_LEFT_OUT] = "the optimisation is left out",
+        [RT_BOUNDARY_LIMIT] = "the loop holds as many nodes as it may",
+        [RT_BOUNDARY_SHAPE] = "it has other rows and columns",
+        [RT_BOUNDARY_PLACES] = "it is read at other places than it is made, or in several ways",
+        [RT_BOUNDARY_ORDER] = "another kernel has to run between them",
+        [RT_BOUNDARY_ROWS] = "it is summed over rows that are not the loop's",
+        [RT_BOUNDARY_WHOLE] = "all rows wait for it",
+        [RT_BOUNDARY_OUTPUT] = "it is an output, and stands before a loop that makes it again",
+    };
+    if (maker->kind == RT_GROUP_KERNEL || maker->kind == RT_GROUP_MOVE)
+        return "made by a kernel of its own";
+    if (reader->kind == RT_GROUP_KERNEL || reader->kind == RT_GROUP_MOVE)
+        return "read by a kernel of its own";
+    if (maker->kind == RT_GROUP_COLUMN) return "known when all rows are summed";
+    for (size_t i = p->schedule->note_count; i-- > 0;) {
+        const rt_boundary_note *note = &p->schedule->notes[i];
+        if (note->reader == reader->id && rt_value_equal(note->value, value))
+            return texts[note->why];
+    }
+    return "the value of before an assignment is copied";
+}
+
+static bool reads(const rt_group *group, rt_value value) {
+    for (size_t i = 0; i < group->input_count; ++i)
+        if (rt_value_is(group->inputs[i]) && rt_value_equal(group->inputs[i], value)) return true;
+    return false;
+}
+
+static void put_boundaries(printing *p, const rt_group *maker) {
+    const rt_schedule *s = p->schedule;
+    for (size_t i = 0; i < maker->output_count; ++i)
+        for (size_t g = 0; g < s->group_count; ++g)
+            if (reads(&s->groups[g], maker->outputs[i]))
+                fprintf(p->out, "        %%%u to %zu: %s\n", p->numbers[maker->outputs[i].index], g,
+                        reason_text(p, maker, &s->groups[g], maker->outputs[i]));
+}
+
+static void put_fusion(printing *p) {
+    size_t nodes = 0;
+    for (size_t i = 0; i < p->schedule->group_count; ++i)
+        nodes += p->schedule->groups[i].member_count;
+    fprintf(p->out, "fusion @%s: %zu kernels of %zu nodes {\n", rt_graph_name(p->schedule->graph),
+            p->schedule->group_count, nodes);
+    for (size_t i = 0; i < p->schedule->group_count; ++i) {
+        fprintf(p->out, "    %zu: ", i);
+        put_members(p, &p->schedule->groups[i]);
+        put_place(p, &p->schedule->groups[i]);
+        put_boundaries(p, &p->schedule->groups[i]);
+    }
+    fputs("}\n", p->out);
+}
+
+static const char *print(const rt_schedule *schedule, rt_arena *arena, void (*put)(printing *)) {
     printing p = {.schedule = schedule, .dims = rt_module_dims(rt_graph_module(schedule->graph))};
     char *text = NULL;
     size_t size = 0;
     const char *result = NULL;
     p.out = open_memstream(&text, &size);
-    if (p.out && number_values(&p)) {
-        fprintf(p.out, "schedule @%s {\n", rt_graph_name(schedule->graph));
-        for (size_t i = 0; i < schedule->group_count; ++i) put_group(&p, i);
-        for (size_t i = 0; i < schedule->buffer_count; ++i) put_buffer(&p, i);
-        fputs("}\n", p.out);
-    }
+    if (p.out && number_values(&p)) put(&p);
     if (p.out && fclose(p.out) == 0) result = rt_arena_copy_text(arena, text, size);
     free(text);
     rt_arena_deinit(&p.scratch);
     return result;
+}
+
+const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena) {
+    return print(schedule, arena, put_schedule);
+}
+
+const char *rt_schedule_fusion_text(const rt_schedule *schedule, rt_arena *arena) {
+    return print(schedule, arena, put_fusion);
 }

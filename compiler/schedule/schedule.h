@@ -24,6 +24,27 @@ typedef enum rt_group_kind {
     RT_GROUP_KERNEL
 } rt_group_kind;
 
+/* Why a value goes through memory between a row or column group that reads it and a row group that
+ * makes it. */
+typedef enum rt_boundary {
+    RT_BOUNDARY_COST, /* several groups read it; making it again costs more than reading it */
+    RT_BOUNDARY_LEFT_OUT,
+    RT_BOUNDARY_LIMIT,
+    RT_BOUNDARY_SHAPE,
+    RT_BOUNDARY_PLACES,
+    RT_BOUNDARY_ORDER,
+    RT_BOUNDARY_ROWS,
+    RT_BOUNDARY_WHOLE,
+    RT_BOUNDARY_OUTPUT,
+    RT_BOUNDARY_COUNT
+} rt_boundary;
+
+typedef struct rt_boundary_note {
+    rt_value value;
+    uint32_t reader; /* rt_group.id */
+    rt_boundary why;
+} rt_boundary_note;
+
 enum {
     RT_MEMBER_MAX_OPERANDS = 3,
     RT_ROW_PARTS = 32 /* whatever the number of workers, so that it changes no bit */
@@ -53,6 +74,7 @@ typedef struct rt_member {
 
 typedef struct rt_group {
     rt_group_kind kind;
+    uint32_t id;  /* whatever the order; UINT32_MAX of copies behind the readers of a parameter */
     rt_node lead; /* names the group */
     bool is_flat; /* of a row group: rows is 1, and its columns may be split */
     rt_space space;
@@ -102,6 +124,8 @@ typedef struct rt_schedule {
     rt_buffer *buffers; /* inputs in the graph's order, then named outputs, then locals */
     size_t buffer_count;
     rt_storage *storage; /* by value, of roots: see rt_schedule_storage */
+    rt_boundary_note *notes;
+    size_t note_count;
 } rt_schedule;
 
 /* Schedules a graph in RT_FORM_LEGAL after `expand`. Appends copies to the graph where an output
@@ -114,6 +138,10 @@ rt_storage rt_schedule_storage(const rt_schedule *schedule, rt_value value);
 
 /* A line per group and per buffer, in `arena`; values are numbered as rt_print_graph does. */
 const char *rt_schedule_text(const rt_schedule *schedule, rt_arena *arena);
+
+/* What was fused with what, and why each value that passes between two groups goes through memory:
+ * a line per group, and below it one per value and reader. In `arena`. */
+const char *rt_schedule_fusion_text(const rt_schedule *schedule, rt_arena *arena);
 
 /* Whether `member` of a row group may be written over the memory of root `input`, which the group
  * reads: every element is read at its own place, and for the last time before it is written. */

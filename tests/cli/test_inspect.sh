@@ -45,6 +45,13 @@ said 'digraph "forward" {'
 said '[label="parameter\nw\nf32[4,3]"'
 said '[shape=oval, label="y"]'
 
+begin "what is fused, and why not more"
+run 0 retort inspect small.rtir --fusion
+said "fusion @forward: 2 kernels of 2 nodes {"
+said "    0: kernel {matmul}"
+said "to 1: made by a kernel of its own"
+said "    1: row [B, 4] {add}"
+
 begin "wrong usage"
 run 2 retort inspect
 told "which model?"

@@ -22,11 +22,20 @@ static const char usage[] =
     "  --dot          the graph for Graphviz: retort inspect MODEL --dot | dot -Tsvg >graph.svg\n"
     "  --parameters   every parameter: name, shape, whether it trains, where its values are\n"
     "  --trainable    the parameters that train, and their share\n"
+    "  --fusion       which nodes share a kernel, and why each value between two kernels goes\n"
+    "                 through memory\n"
     "  KEY=VALUE      a key of the spec with another value: method.kind=head\n";
 
 enum { MAX_OVERRIDES = 256 };
 
-typedef enum view { VIEW_SUMMARY, VIEW_GRAPH, VIEW_DOT, VIEW_PARAMETERS, VIEW_TRAINABLE } view;
+typedef enum view {
+    VIEW_SUMMARY,
+    VIEW_GRAPH,
+    VIEW_DOT,
+    VIEW_PARAMETERS,
+    VIEW_TRAINABLE,
+    VIEW_FUSION
+} view;
 
 static int print_text(const char *text) {
     if (text) return fputs(text, stdout) < 0;
@@ -42,6 +51,7 @@ static int show(model_file *m, view which) {
     case VIEW_DOT: exit_code = print_text(graph_dot_text(m->graph, &m->arena)); break;
     case VIEW_PARAMETERS: inspect_parameters(m); break;
     case VIEW_TRAINABLE: inspect_trainable(m); break;
+    case VIEW_FUSION: exit_code = inspect_fusion(m); break;
     }
     if (fflush(stdout) == 0) return exit_code;
     fputs("error: standard output cannot be written\n", stderr);
@@ -55,10 +65,9 @@ static bool is_override(const char *argument) {
 
 int command_inspect(int argc, char **argv) {
     static const char *const options[] = {
-        [VIEW_GRAPH] = "--graph",
-        [VIEW_DOT] = "--dot",
-        [VIEW_PARAMETERS] = "--parameters",
-        [VIEW_TRAINABLE] = "--trainable",
+        [VIEW_GRAPH] = "--graph",           [VIEW_DOT] = "--dot",
+        [VIEW_PARAMETERS] = "--parameters", [VIEW_TRAINABLE] = "--trainable",
+        [VIEW_FUSION] = "--fusion",
     };
     arguments a = {.command = "inspect", .usage = usage, .argc = argc, .argv = argv};
     const char *path = NULL, *overrides[MAX_OVERRIDES];
@@ -66,7 +75,7 @@ int command_inspect(int argc, char **argv) {
     view which = VIEW_SUMMARY;
     while (arguments_next(&a)) {
         bool is_view = false;
-        for (int i = VIEW_GRAPH; i <= VIEW_TRAINABLE && !is_view; ++i) {
+        for (int i = VIEW_GRAPH; i <= VIEW_FUSION && !is_view; ++i) {
             arguments_flag(&a, options[i], &is_view);
             if (is_view && which != VIEW_SUMMARY)
                 arguments_usage(&a, "one view at a time: %s or %s", options[which], options[i]);

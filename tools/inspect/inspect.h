@@ -10,5 +10,7 @@ void inspect_summary(model_file *m);
 void inspect_parameters(model_file *m);
 /* What trains: numbers and names. */
 void inspect_trainable(model_file *m);
+/* What the schedule fuses. Errors are told; the exit status. */
+int inspect_fusion(model_file *m);
 
 #endif
