@@ -16,6 +16,7 @@
 #include "ir/diagnostic.h"
 #include "ir/op.h"
 #include "ir/type.h"
+#include "runtime/base/transform.h"
 
 typedef struct rt_value {
     uint32_t index;
@@ -61,19 +62,13 @@ typedef enum rt_initial_kind {
     RT_INITIAL_SOURCE    /* read from a file */
 } rt_initial_kind;
 
-/* What happens to a tensor between its file and memory; never folded by the compiler. */
-typedef enum rt_transform {
-    RT_TRANSFORM_NONE,
-    RT_TRANSFORM_TRANSPOSE /* the file holds [columns, rows] of a [rows, columns] parameter */
-} rt_transform;
-
 /* An external tensor: bytes [offset, offset + size_bytes) of file `file` of the module. */
 typedef struct rt_source {
     uint32_t file;
     uint64_t offset;
     uint64_t size_bytes;
-    rt_dtype dtype; /* in the file */
-    rt_transform transform;
+    rt_dtype dtype;          /* in the file */
+    rt_transform transform;  /* done while loading, never folded by the compiler */
     const char *tensor_name; /* in the file, for messages */
 } rt_source;
 

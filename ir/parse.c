@@ -396,7 +396,9 @@ static bool parse_source(parser *p, rt_parameter_info *info) {
     if (!parse_accept_word(p, "bytes")) return parse_expected(p, "'bytes' after the offset");
     if (!parse_unsigned(p, "a number of bytes", &source->size_bytes)) return false;
     if (!parse_dtype(p, &source->dtype)) return false;
-    if (parse_accept_word(p, "transpose")) source->transform = RT_TRANSFORM_TRANSPOSE;
+    for (int i = RT_TRANSFORM_NONE + 1; i < RT_TRANSFORM_COUNT; ++i)
+        if (parse_accept_word(p, rt_transform_text((rt_transform)i)))
+            source->transform = (rt_transform)i;
     if (!parse_accept_word(p, "tensor")) return true;
     return parse_text(p, "the tensor's name in quotes", &source->tensor_name);
 }

@@ -383,7 +383,8 @@ static void put_source(printer *p, const rt_source *source) {
                       : "");
     put_format(p, " offset %llu bytes %llu %s", (unsigned long long)source->offset,
                (unsigned long long)source->size_bytes, rt_dtype_text(source->dtype));
-    if (source->transform == RT_TRANSFORM_TRANSPOSE) put(p, " transpose");
+    if (source->transform != RT_TRANSFORM_NONE)
+        put_format(p, " %s", rt_transform_text(source->transform));
     if (source->tensor_name) {
         put(p, " tensor ");
         put_quoted(p, source->tensor_name);

@@ -203,8 +203,11 @@ static const char *source_problem(const rt_module *module, const rt_parameter_in
     const rt_source *source = &info->source;
     size_t bytes, end;
     if (source->file >= rt_module_file_count(module)) return "its source file does not exist";
-    if (!rt_size_multiply((size_t)elements, rt_dtype_bytes(source->dtype), &bytes) ||
-        bytes != source->size_bytes) {
+    if (rt_transform_is_packed(source->transform)) {
+        if (source->dtype != info->type.dtype) return "packed elements are loaded as they are";
+        bytes = source->size_bytes;
+    } else if (!rt_size_multiply((size_t)elements, rt_dtype_bytes(source->dtype), &bytes) ||
+               bytes != source->size_bytes) {
         return "its source has another number of bytes than its type needs";
     }
     if (!rt_size_add(source->offset, bytes, &end)) return "its source does not fit in 64 bits";

@@ -65,6 +65,10 @@ bool rt_recogniser_keep(rt_recogniser *r, rt_value value, rt_model_module module
     if (!as_parameter(r, value, &item.parameter) &&
         !rt_value_is_splat(r->graph, value, &item.number))
         return rt_recogniser_fail(r, "a weight of the graph is neither stored nor one number");
+    if (rt_parameter_is(item.parameter) &&
+        rt_transform_is_packed(
+            rt_module_parameter(rt_graph_module(r->graph), item.parameter)->source.transform))
+        return rt_recogniser_fail(r, "a weight of the graph is stored as packed integers");
     rt_recognised *items = rt_arena_grow(found->arena, found->items, &found->capacity,
                                          found->count + 1, sizeof *items);
     if (!items) return false;

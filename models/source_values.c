@@ -48,6 +48,9 @@ rt_status rt_source_values_find(rt_source_values *values, const char *name, size
     const uint8_t *bytes = NULL;
     size_t rows, columns;
     RT_TRY(source_bytes(values, info, &bytes, error));
+    if (rt_transform_is_packed(source->transform))
+        return rt_fail(error, RT_UNSUPPORTED, "'%s' is stored as packed integers",
+                       source->tensor_name);
     if (source->size_bytes != count * rt_dtype_bytes(source->dtype) ||
         !matrix_sizes(values->module, info->type, &rows, &columns) || rows * columns != count)
         return rt_fail(error, RT_INVALID_DATA, "'%s' has %llu bytes, not %zu numbers",

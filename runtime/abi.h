@@ -56,7 +56,11 @@ typedef enum retort_initial {
 
 typedef enum retort_transform {
     RETORT_TRANSFORM_NONE = 0,
-    RETORT_TRANSFORM_TRANSPOSE = 1 /* the file holds the transpose of a matrix */
+    RETORT_TRANSFORM_TRANSPOSE = 1, /* the file holds the transpose of a matrix */
+    /* Packed integers, as runtime/base/transform.h says. */
+    RETORT_TRANSFORM_HALVES = 2,
+    RETORT_TRANSFORM_VARINTS = 3,
+    RETORT_TRANSFORM_VARINT_HALVES = 4
 } retort_transform;
 
 typedef struct retort_parameter {

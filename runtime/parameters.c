@@ -11,7 +11,14 @@
 #include "runtime/base/dtype.h"
 #include "runtime/base/file.h"
 #include "runtime/base/philox.h"
+#include "runtime/base/transform.h"
 #include "runtime/program.h"
+
+_Static_assert((int)RETORT_TRANSFORM_TRANSPOSE == (int)RT_TRANSFORM_TRANSPOSE &&
+                   (int)RETORT_TRANSFORM_HALVES == (int)RT_TRANSFORM_HALVES &&
+                   (int)RETORT_TRANSFORM_VARINTS == (int)RT_TRANSFORM_VARINTS &&
+                   (int)RETORT_TRANSFORM_VARINT_HALVES == (int)RT_TRANSFORM_VARINT_HALVES,
+               "programs carry the numbers of rt_transform");
 
 /* Converts `count` elements from the file's type; equal types are copied. */
 static void convert(rt_dtype to, void *target, size_t target_index, rt_dtype from,
@@ -78,11 +85,37 @@ static void copy(const retort_parameter *p, void *target, const tensor_source *s
     }
 }
 
-static void place(const retort_parameter *p, void *target, const tensor_source *source) {
+/* False where the bytes are not exactly the parameter's elements. */
+static bool unpack(const retort_parameter *p, void *target, const tensor_source *source) {
+    enum { PIECE_ELEMENTS = 1 << 20 };
+    rt_unpacking unpacking = {(rt_transform)p->transform, (rt_dtype)p->dtype, source->bytes,
+                              source->bytes + source->size};
+    int64_t count = retort_parameter_elements(p);
+    size_t width = rt_dtype_bytes((rt_dtype)p->dtype), used = 0;
+    for (int64_t done = 0; done < count; done += PIECE_ELEMENTS) {
+        int64_t piece = count - done < PIECE_ELEMENTS ? count - done : PIECE_ELEMENTS;
+        if (rt_unpack(&unpacking, (uint8_t *)target + (size_t)done * width, piece) != piece)
+            return false;
+        size_t end = (size_t)(unpacking.next - source->bytes);
+        let_go(source, used, end);
+        used = end;
+    }
+    return unpacking.next == unpacking.end;
+}
+
+static rt_status place(const retort_parameter *p, void *target, const tensor_source *source,
+                       rt_error *error) {
+    if (rt_transform_is_packed((rt_transform)p->transform)) {
+        if (unpack(p, target, source)) return RT_OK;
+        return rt_fail(error, RT_INVALID_DATA,
+                       "tensor '%s' does not hold %lld packed elements; compile again",
+                       p->source_name, (long long)retort_parameter_elements(p));
+    }
     if (p->transform == RETORT_TRANSFORM_TRANSPOSE)
         transpose(p, target, source);
     else
         copy(p, target, source);
+    return RT_OK;
 }
 
 static uint64_t sum_source(const tensor_source *source) {
@@ -100,7 +133,7 @@ static rt_status check_source(const retort_parameter *p, const char *path, size_
                               rt_error *error) {
     uint64_t expected =
         (uint64_t)retort_parameter_elements(p) * rt_dtype_bytes((rt_dtype)p->source_dtype);
-    if (p->size_bytes != expected)
+    if (!rt_transform_is_packed((rt_transform)p->transform) && p->size_bytes != expected)
         return rt_fail(error, RT_INTERNAL, "%s: tensor '%s' has %llu bytes, %llu were expected",
                        path, p->source_name, (unsigned long long)p->size_bytes,
                        (unsigned long long)expected);
@@ -133,8 +166,7 @@ static rt_status read_external(const retort_sources *sources, uint32_t index, vo
                        "%s: tensor '%s' is not the one the program was compiled for "
                        "(its checksum differs); compile again",
                        path, p->source_name);
-    place(p, memory, &source);
-    return RT_OK;
+    return place(p, memory, &source, error);
 }
 
 static bool is_used(const retort_program *program, uint32_t file,
@@ -190,7 +222,8 @@ static void fill_random(const retort_parameter *p, void *target, uint64_t seed) 
     }
 }
 
-static void initialise_one(const retort_parameter *p, void *target, uint64_t seed) {
+static rt_status initialise_one(const retort_parameter *p, void *target, uint64_t seed,
+                                rt_error *error) {
     size_t count = (size_t)retort_parameter_elements(p);
     tensor_source embedded = {NULL, p->embedded, (size_t)p->size_bytes};
     if (p->initial == RETORT_INITIAL_NORMAL || p->initial == RETORT_INITIAL_UNIFORM)
@@ -199,7 +232,8 @@ static void initialise_one(const retort_parameter *p, void *target, uint64_t see
         for (size_t i = 0; i < count; ++i)
             rt_element_set_double((rt_dtype)p->dtype, target, i, p->initial_value);
     else if (p->initial == RETORT_INITIAL_SOURCE && p->embedded)
-        place(p, target, &embedded);
+        return place(p, target, &embedded, error);
+    return RT_OK;
 }
 
 /* Maps file `index`, reads every parameter with memory from it, and lets it go where all have. */
@@ -238,7 +272,7 @@ rt_status retort_sources_open(const retort_program *program, const retort_instan
         return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
     for (uint32_t i = 0; i < program->parameter_count; ++i)
         if (memory[i] && !is_given(&program->parameters[i], options))
-            initialise_one(&program->parameters[i], memory[i], options->seed);
+            RT_TRY(initialise_one(&program->parameters[i], memory[i], options->seed, error));
     for (uint32_t f = 0; f < program->file_count; ++f) RT_TRY(read_file(sources, f, memory, error));
     return RT_OK;
 }
@@ -261,6 +295,5 @@ rt_status retort_sources_read(const retort_sources *sources, uint32_t parameter,
         return options->give ? options->give(p, memory, options->given_argument, error) : RT_OK;
     if (is_external(p, options)) return read_external(sources, parameter, memory, error);
     memset(memory, 0, (size_t)retort_parameter_bytes(p));
-    initialise_one(p, memory, options->seed);
-    return RT_OK;
+    return initialise_one(p, memory, options->seed, error);
 }

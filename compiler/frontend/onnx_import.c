@@ -71,10 +71,14 @@ static bool is_weight_name(const char *name) {
     return name[0] != '/' && strchr(name, '.') && !strstr(name, "::");
 }
 
+static bool is_large(const rt_onnx_tensor *tensor, rt_dtype dtype) {
+    return tensor->count > MAX_COPIED_BYTES / (int64_t)rt_dtype_bytes(dtype);
+}
+
 /* Single numbers are constants unless named as a layer's member: they are epsilons and scales. */
 static bool is_parameter(const rt_onnx_tensor *tensor, rt_dtype dtype, bool is_initializer) {
+    if (is_large(tensor, dtype)) return true;
     if (tensor->storage != RT_ONNX_VALUES || narrow_type(tensor->type)) return false;
-    if (tensor->size_bytes > MAX_COPIED_BYTES) return true;
     if (!is_initializer || !rt_dtype_is_float(dtype) || tensor->rank < 1) return false;
     return tensor->count > 1 || (tensor->count == 1 && is_weight_name(tensor->name));
 }
@@ -109,7 +113,8 @@ static rt_value build_parameter(onnx_importer *importer, const rt_onnx_tensor *t
                    .offset = tensor->offset,
                    .size_bytes = tensor->size_bytes,
                    .dtype = dtype,
-                   .transform = is_transposed ? RT_TRANSFORM_TRANSPOSE : RT_TRANSFORM_NONE,
+                   .transform =
+                       is_transposed ? RT_TRANSFORM_TRANSPOSE : rt_onnx_tensor_packing(tensor),
                    .tensor_name = tensor->name},
         .location = location_of(importer, name),
     };
@@ -153,6 +158,12 @@ static rt_value build_tensor(onnx_importer *importer, const rt_onnx_tensor *tens
         return RT_NO_VALUE;
     }
     const onnx_weight *weight = find_weight(importer, tensor);
+    if (tensor->storage == RT_ONNX_FIELDS && is_large(tensor, dtype)) {
+        fail(importer, name,
+             "its values are spread over several fields, which is supported up to 64 KB; write "
+             "the model again with raw_data");
+        return RT_NO_VALUE;
+    }
     if (!is_parameter(tensor, dtype, is_initializer)) return build_copy(importer, tensor, dtype);
     return build_parameter(importer, tensor, dtype, weight ? weight->name : name,
                            weight && weight->is_transposed);

@@ -35,8 +35,9 @@ typedef struct rt_onnx_file {
 
 /* How the values lie in their file. */
 typedef enum rt_onnx_storage {
-    RT_ONNX_VALUES, /* little-endian, row-major, one after the other; maybe unaligned */
-    RT_ONNX_FIELDS, /* in the typed fields of the TensorProto at `offset`: read them with
+    RT_ONNX_VALUES,  /* little-endian, row-major, one after the other; maybe unaligned */
+    RT_ONNX_VARINTS, /* the same as numbers of seven bits to a byte (runtime/base/transform.h) */
+    RT_ONNX_FIELDS, /* in several of the typed fields of the TensorProto at `offset`: read them with
                        rt_onnx_tensor_values */
 } rt_onnx_storage;
 

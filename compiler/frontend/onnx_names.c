@@ -128,6 +128,8 @@ static bool recover_aliases(recovery *r) {
 
 static bool recover_linear(recovery *r, const rt_onnx_tensor *tensor, const reader *use) {
     if (strchr(tensor->name, '.')) return true; /* a checkpoint's name already */
+    /* Packed values cannot be transposed as well. */
+    if (tensor->storage != RT_ONNX_VALUES || rt_onnx_type_bits(tensor->type) < 8) return true;
     const char *layer = name_from_bias(r, use->node, tensor->dims[1]);
     if (!layer) layer = name_from_scopes(r, use->node);
     if (!layer) layer = name_from_path(r, use->node);

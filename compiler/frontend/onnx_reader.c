@@ -22,6 +22,7 @@
 #include "onnx.pb-c.h"
 #include "runtime/base/check.h"
 #include "runtime/base/sizes.h"
+#include "runtime/base/transform.h"
 
 enum {
     MAX_DEPTH = 64,
@@ -111,7 +112,7 @@ static bool is_well_packed(const rt_wire_field *field, ProtobufCType type) {
     if (type == PROTOBUF_C_TYPE_FLOAT) return field->size % sizeof(float) == 0;
     const uint8_t *at = field->bytes, *end = at + field->size;
     for (uint64_t value; at < end;) {
-        if (!rt_wire_varint(&at, end, &value)) return false;
+        if (!rt_read_varint(&at, end, &value)) return false;
     }
     return true;
 }

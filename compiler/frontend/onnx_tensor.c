@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Element types and tensor values. A TensorProto holds its values either as raw little-endian bytes
  * or in one repeated field chosen by the type, packed, unpacked or both; packed floats are raw
- * bytes too, everything else in a field is decoded when somebody asks for it. */
+ * bytes too, other packed numbers stay as they are until a program loads them or somebody asks. */
 #include "compiler/frontend/onnx_tensor.h"
 
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "compiler/frontend/onnx_wire.h"
 #include "runtime/base/check.h"
 #include "runtime/base/sizes.h"
+#include "runtime/base/transform.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensor values are used where they lie");
 
@@ -114,7 +115,7 @@ static int64_t count_elements(const rt_wire_field *field) {
     int64_t count = 0;
     const uint8_t *at = field->bytes, *end = at + field->size;
     for (uint64_t value; at < end; ++count) {
-        if (!rt_wire_varint(&at, end, &value)) return -1;
+        if (!rt_read_varint(&at, end, &value)) return -1;
     }
     return count;
 }
@@ -198,8 +199,9 @@ rt_status rt_onnx_tensor_locate(rt_onnx_tensor *tensor, uint64_t offset, uint64_
     if (row->dtype != RT_NONE && (uint64_t)found.typed_count != needed) {
         return fail_size(tensor, what, "values", (uint64_t)found.typed_count, needed, error);
     }
-    if (found.typed_chunks == 1 && fixed_size(found.typed.number)) {
+    if (found.typed_chunks == 1) {
         place_values(tensor, &found.typed);
+        if (!fixed_size(found.typed.number)) tensor->storage = RT_ONNX_VARINTS;
         return RT_OK;
     }
     tensor->storage = RT_ONNX_FIELDS;
@@ -208,33 +210,32 @@ rt_status rt_onnx_tensor_locate(rt_onnx_tensor *tensor, uint64_t offset, uint64_
     return RT_OK;
 }
 
-/* Element `index` from the bits of a typed field: 16-bit floats are stored as their bits, integers
- * wrap to the width of the type. */
-static void store(rt_dtype dtype, uint64_t bits, uint8_t *values, int64_t index) {
-    size_t size = rt_dtype_bytes(dtype);
-    if (dtype == RT_BOOL) bits = bits != 0;
-    memcpy(values + (size_t)index * size, &bits, size);
+static bool is_narrow(const rt_onnx_tensor *tensor) {
+    return rt_onnx_type_bits(tensor->type) == 4;
 }
 
-/* The 4-bit integers of one byte, the first in its low half. */
-static void store_halves(const rt_onnx_tensor *tensor, uint8_t byte, uint8_t *values,
-                         int64_t index) {
-    for (int half = 0; half < 2 && index + half < tensor->count; ++half) {
-        uint8_t bits = (uint8_t)(byte >> (4 * half) & 15);
-        bool is_negative = tensor->type == RT_ONNX_INT4 && bits >= 8;
-        values[index + half] = is_negative ? (uint8_t)(bits | 0xf0) : bits;
-    }
+rt_transform rt_onnx_tensor_packing(const rt_onnx_tensor *tensor) {
+    RT_ASSERT(tensor->storage != RT_ONNX_FIELDS);
+    if (tensor->storage == RT_ONNX_VARINTS)
+        return is_narrow(tensor) ? RT_TRANSFORM_VARINT_HALVES : RT_TRANSFORM_VARINTS;
+    return is_narrow(tensor) ? RT_TRANSFORM_HALVES : RT_TRANSFORM_NONE;
 }
 
-/* Writes one entry of a field and returns the next index. */
-static int64_t store_entry(const rt_onnx_tensor *tensor, rt_dtype dtype, uint64_t bits,
-                           uint8_t *values, int64_t index) {
-    if (rt_onnx_type_bits(tensor->type) == 4) {
-        store_halves(tensor, (uint8_t)bits, values, index);
-        return index + 2;
-    }
-    store(dtype, bits, values, index);
-    return index + 1;
+/* The elements in the bytes of one field; returns how many. Their number was counted before. */
+static int64_t decode_field(const rt_onnx_tensor *tensor, rt_dtype dtype,
+                            const rt_wire_field *field, uint8_t *values, int64_t most) {
+    size_t fixed = fixed_size(field->number);
+    rt_unpacking unpacking = {
+        .transform = is_narrow(tensor) ? RT_TRANSFORM_VARINT_HALVES : RT_TRANSFORM_VARINTS,
+        .dtype = dtype,
+        .next = field->bytes,
+        .end = field->bytes + field->size,
+    };
+    if (!fixed) return rt_unpack(&unpacking, values, most);
+    int64_t count = (int64_t)(field->size / fixed);
+    if (count > most) count = most;
+    memcpy(values, field->bytes, (size_t)count * fixed);
+    return count;
 }
 
 static void decode_fields(const rt_onnx_tensor *tensor, rt_dtype dtype, uint8_t *values) {
@@ -244,22 +245,10 @@ static void decode_fields(const rt_onnx_tensor *tensor, rt_dtype dtype, uint8_t 
     int64_t index = 0;
     while (rt_wire_next(&cursor, &field)) {
         if (!is_value_field(field.number) || field.number == RAW_DATA) continue;
-        size_t fixed = fixed_size(field.number);
-        if (field.type != RT_WIRE_BYTES) {
-            index = store_entry(tensor, dtype, field.value, values, index);
-            continue;
-        }
-        const uint8_t *at = field.bytes, *end = at + field.size;
-        while (at < end && index < tensor->count) {
-            uint64_t bits = 0;
-            if (fixed) {
-                memcpy(&bits, at, fixed);
-                at += fixed;
-            } else if (!rt_wire_varint(&at, end, &bits)) {
-                break;
-            }
-            index = store_entry(tensor, dtype, bits, values, index);
-        }
+        int64_t count =
+            decode_field(tensor, dtype, &field, values + (size_t)index * rt_dtype_bytes(dtype),
+                         tensor->count - index);
+        if (count > 0) index += count;
     }
 }
 
@@ -271,11 +260,13 @@ rt_status rt_onnx_tensor_values(const rt_onnx_tensor *tensor, void *values) {
         return RT_OK;
     }
     const uint8_t *source = tensor->file->data + tensor->offset;
-    if (rt_onnx_type_bits(tensor->type) == 4) {
-        for (int64_t i = 0; i < tensor->count; i += 2) {
-            store_halves(tensor, source[i / 2], values, i);
-        }
-    } else if (dtype == RT_BOOL) {
+    rt_transform packing = rt_onnx_tensor_packing(tensor);
+    if (packing != RT_TRANSFORM_NONE) {
+        rt_unpacking unpacking = {packing, dtype, source, source + tensor->size_bytes};
+        return rt_unpack(&unpacking, values, tensor->count) == tensor->count ? RT_OK
+                                                                             : RT_INVALID_DATA;
+    }
+    if (dtype == RT_BOOL) {
         for (int64_t i = 0; i < tensor->count; ++i) ((uint8_t *)values)[i] = source[i] != 0;
     } else if (tensor->size_bytes) {
         memcpy(values, source, tensor->size_bytes);

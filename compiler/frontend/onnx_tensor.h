@@ -5,6 +5,7 @@
 
 #include "compiler/frontend/onnx_model.h"
 #include "runtime/base/status.h"
+#include "runtime/base/transform.h"
 
 /* Product of the dimensions. A negative dimension and a product beyond 2^56 are errors that name
  * `what` ("initializer 'w'"). */
@@ -15,6 +16,10 @@ RT_MUST_CHECK rt_status rt_onnx_count_elements(const int64_t *dims, int rank, co
  * dims are filled: sets storage, offset and size_bytes. Their number must be that of the dims. */
 RT_MUST_CHECK rt_status rt_onnx_tensor_locate(rt_onnx_tensor *tensor, uint64_t offset,
                                               uint64_t size, const char *what, rt_error *error);
+
+/* How a program that loads the values from their file has to unpack them; not for values in
+ * several fields. */
+rt_transform rt_onnx_tensor_packing(const rt_onnx_tensor *tensor);
 
 /* Bytes that the values take in raw form; the tensor's type must have a fixed size. */
 uint64_t rt_onnx_tensor_raw_bytes(const rt_onnx_tensor *tensor);

@@ -1,23 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/frontend/onnx_wire.h"
 
-bool rt_wire_varint(const uint8_t **next, const uint8_t *end, uint64_t *value) {
-    const uint8_t *at = *next;
-    uint64_t result = 0;
-    for (int shift = 0; shift < 70; shift += 7) {
-        if (at == end) return false;
-        uint64_t byte = *at++;
-        result |= (byte & 0x7f) << (shift < 64 ? shift : 63);
-        if (byte < 0x80) {
-            /* The tenth byte holds the top bit alone. */
-            if (shift == 63 && byte > 1) return false;
-            *next = at;
-            *value = result;
-            return true;
-        }
-    }
-    return false;
-}
+#include "runtime/base/transform.h"
 
 static bool stop(rt_wire_cursor *cursor, const char *problem) {
     cursor->problem = problem;
@@ -37,13 +21,13 @@ bool rt_wire_next(rt_wire_cursor *cursor, rt_wire_field *field) {
     const uint8_t *at = cursor->next, *end = cursor->end;
     uint64_t tag, length;
     if (cursor->problem || at == end) return false;
-    if (!rt_wire_varint(&at, end, &tag)) return stop(cursor, "a field's tag is cut off");
+    if (!rt_read_varint(&at, end, &tag)) return stop(cursor, "a field's tag is cut off");
     if (tag >> 3 == 0 || tag >> 3 > 536870911) return stop(cursor, "a field number out of range");
     *field = (rt_wire_field){.number = (uint32_t)(tag >> 3), .type = (rt_wire_type)(tag & 7)};
     switch (tag & 7) {
     case RT_WIRE_VARINT:
         field->bytes = at;
-        if (!rt_wire_varint(&at, end, &field->value)) {
+        if (!rt_read_varint(&at, end, &field->value)) {
             return stop(cursor, "a number is cut off or longer than 10 bytes");
         }
         field->size = (size_t)(at - field->bytes);
@@ -55,7 +39,7 @@ bool rt_wire_next(rt_wire_cursor *cursor, rt_wire_field *field) {
         if (!read_fixed(field, &at, end, 4)) return stop(cursor, "a 4-byte number is cut off");
         break;
     case RT_WIRE_BYTES:
-        if (!rt_wire_varint(&at, end, &length)) return stop(cursor, "a length is cut off");
+        if (!rt_read_varint(&at, end, &length)) return stop(cursor, "a length is cut off");
         if (length > (uint64_t)(end - at)) {
             return stop(cursor, "a field is longer than the message around it");
         }

@@ -31,9 +31,6 @@ typedef struct rt_wire_field {
     size_t size;
 } rt_wire_field;
 
-/* Reads a varint of at most 10 bytes; false where it is cut off or longer. */
-bool rt_wire_varint(const uint8_t **next, const uint8_t *end, uint64_t *value);
-
 /* Reads the next field; false at the end and where the bytes are not a field (then `problem`). */
 bool rt_wire_next(rt_wire_cursor *cursor, rt_wire_field *field);
 

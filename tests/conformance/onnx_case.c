@@ -42,6 +42,15 @@ static bool load_parameter(onnx_case *c, const rt_parameter_info *info, rt_array
     if (!*array) return fail(c, "out of memory");
     if (rt_file_map(path, &file, &error) != RT_OK) return fail(c, error.text);
     const uint8_t *bytes = file.data + info->source.offset;
+    if (rt_transform_is_packed(info->source.transform)) {
+        rt_unpacking packed = {info->source.transform, info->source.dtype, bytes,
+                               bytes + info->source.size_bytes};
+        uint8_t *plain =
+            rt_arena_array(&c->arena, (size_t)(*array)->count, rt_dtype_bytes(info->source.dtype));
+        if (!plain || rt_unpack(&packed, plain, (*array)->count) != (*array)->count)
+            return fail(c, "packed parameter");
+        bytes = plain;
+    }
     bool turns = info->source.transform == RT_TRANSFORM_TRANSPOSE;
     for (int64_t i = 0; i < (*array)->count; ++i) {
         int64_t from = turns ? i % sizes[1] * sizes[0] + i / sizes[1] : i;

@@ -9,46 +9,8 @@
 #include "compiler/frontend/onnx_tensor.h"
 #include "compiler/frontend/onnx_writer.h"
 #include "runtime/base/file.h"
+#include "tests/support/message.h"
 #include "tests/support/test.h"
-
-/* Bytes of a message, written by hand. */
-typedef struct message {
-    uint8_t bytes[2048];
-    size_t size;
-} message;
-
-static void put(message *m, const void *bytes, size_t size) {
-    memcpy(m->bytes + m->size, bytes, size);
-    m->size += size;
-}
-
-static void put_varint(message *m, uint64_t value) {
-    do {
-        uint8_t byte = (uint8_t)(value & 0x7f);
-        value >>= 7;
-        if (value) byte |= 0x80;
-        put(m, &byte, 1);
-    } while (value);
-}
-
-static void put_number(message *m, int field, uint64_t value) {
-    put_varint(m, (uint64_t)field << 3);
-    put_varint(m, value);
-}
-
-static void put_bytes(message *m, int field, const void *bytes, size_t size) {
-    put_varint(m, (uint64_t)field << 3 | 2);
-    put_varint(m, size);
-    put(m, bytes, size);
-}
-
-static void put_text(message *m, int field, const char *text) {
-    put_bytes(m, field, text, strlen(text));
-}
-
-static void put_message(message *m, int field, const message *inner) {
-    put_bytes(m, field, inner->bytes, inner->size);
-}
 
 static void put_entry(message *tensor, const char *key, const char *value) {
     message entry = {0};
@@ -164,7 +126,7 @@ static void test_changed_bytes(void) {
     message graph = make_small_graph(), model = make_model(&graph);
     for (size_t i = 0; i < model.size; ++i) {
         for (int change = 1; change < 256; change += 3) {
-            message changed = model;
+            message changed = message_copy(&model);
             changed.bytes[i] ^= (uint8_t)change;
             rt_onnx_source source;
             if (rt_onnx_read(changed.bytes, changed.size, "m.onnx", &source, NULL) == RT_OK) {

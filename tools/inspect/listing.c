@@ -23,9 +23,10 @@ static const char *origin_text(const rt_module *module, const rt_parameter_info 
     }
     path = rt_module_file_path(module, info->source.file);
     slash = strrchr(path, '/');
-    return rt_arena_format(arena, "%s at %llu%s", slash ? slash + 1 : path,
+    return rt_arena_format(arena, "%s at %llu%s%s", slash ? slash + 1 : path,
                            (unsigned long long)info->source.offset,
-                           info->source.transform == RT_TRANSFORM_TRANSPOSE ? ", transposed" : "");
+                           info->source.transform == RT_TRANSFORM_NONE ? "" : ", ",
+                           rt_transform_text(info->source.transform));
 }
 
 void inspect_parameters(model_file *m) {
