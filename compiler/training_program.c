@@ -8,6 +8,7 @@
 #include "compiler/import_model.h"
 #include "models/build.h"
 #include "models/job.h"
+#include "models/peft.h"
 #include "passes/pass_manager.h"
 
 typedef struct program {
@@ -19,6 +20,8 @@ typedef struct program {
     rt_job_options options;
     rt_imported_model student, teacher; /* of ONNX files */
     rt_program_options watch;
+    const char *trained; /* of an adapted program: where its weights are */
+    bool merges;
     rt_pass_manager *manager;
 } program;
 
@@ -39,6 +42,15 @@ static rt_status set_method(program *p) {
                                       option->location));
     }
     return RT_OK;
+}
+
+static rt_peft_facts peft_facts(const program *p) {
+    return (rt_peft_facts){
+        .alpha = rt_spec_get(p->spec, RT_SPEC_method_alpha)->real,
+        .dropout = rt_spec_get(p->spec, RT_SPEC_method_dropout)->real,
+        .position_offset = rt_spec_get(p->spec, RT_SPEC_method_position_offset)->integer,
+        .base = rt_spec_get(p->spec, RT_SPEC_model_from)->path,
+    };
 }
 
 static rt_status set_loss(program *p) {
@@ -113,6 +125,21 @@ static rt_status run_passes(program *p) {
     return rt_pass_manager_run(p->manager, p->module);
 }
 
+/* What a method added goes on from the model's own file, or from a PEFT folder. */
+static rt_status load_additions(program *p) {
+    const rt_job_model *student = &p->job.student;
+    const rt_spec_value *from = rt_spec_get(p->spec, RT_SPEC_method_from);
+    rt_load_options load = {.location = student->location};
+    if (from->is_present) {
+        rt_peft_facts facts = peft_facts(p);
+        return rt_peft_load(p->module, &student->config, &facts, from->path, from->location,
+                            p->diagnostics);
+    }
+    if (student->origin != RT_ORIGIN_SAVED) return RT_OK;
+    return rt_model_load_added(p->module, &student->config, student->files.weights, &load,
+                               p->diagnostics);
+}
+
 static rt_status make_training(program *p) {
     RT_TRY(read_job(p));
     RT_TRY(rt_job_build(&p->job, p->module));
@@ -121,10 +148,7 @@ static rt_status make_training(program *p) {
     RT_TRY(set_loss(p));
     RT_TRY(set_optimiser(p));
     RT_TRY(run_passes(p));
-    const rt_job_model *student = &p->job.student;
-    if (student->origin != RT_ORIGIN_SAVED) return RT_OK;
-    return rt_model_load_added(p->module, &student->config, student->files.weights,
-                               student->location, p->diagnostics);
+    return load_additions(p);
 }
 
 static rt_status make_inference(program *p) {
@@ -169,6 +193,40 @@ static rt_status make_student(program *p) {
     rt_module_remove_graph(p->module, "student");
     rt_module_remove_graph(p->module, "teacher");
     return rt_model_build(p->module, config, &build) ? RT_OK : rt_module_status(p->module);
+}
+
+/* ---- a model with what a method adds, trained */
+
+/* The folder's or file's own weights for everything, or a PEFT folder's for what it holds. */
+static rt_status load_trained(program *p) {
+    const rt_model_config *config = &p->job.student.config;
+    rt_location place = {.file = p->trained};
+    rt_saved_model saved;
+    rt_error error;
+    if (rt_peft_is_folder(p->trained)) {
+        rt_peft_facts facts = peft_facts(p);
+        return rt_peft_load(p->module, config, &facts, p->trained, place, p->diagnostics);
+    }
+    if (rt_saved_model_find(p->trained, &p->arena, &saved, &error) != RT_OK)
+        return rt_diagnose_error(p->diagnostics, RT_INVALID_DATA, place, "%s", error.text);
+    rt_load_options load = {.parameter_prefix = "",
+                            .parts = RT_PART_HEAD,
+                            .needs_head = true,
+                            .location = place,
+                            .has_additions = true};
+    RT_TRY(rt_model_load_sources(p->module, config, saved.weights, &load, p->diagnostics));
+    return rt_model_load_added(p->module, config, saved.weights, &load, p->diagnostics);
+}
+
+static rt_status make_adapted(program *p) {
+    RT_TRY(read_job(p));
+    RT_TRY(rt_job_build_student(&p->job, p->module, "student", RT_OUTPUT_LOGITS, true));
+    RT_TRY(rt_pass_manager_add(p->manager, "simplify"));
+    RT_TRY(rt_pass_manager_add(p->manager, "adapt"));
+    RT_TRY(set_method(p));
+    if (p->merges) RT_TRY(set_option(p, RT_PASS_adapt, "merge", "true"));
+    RT_TRY(run_passes(p));
+    return load_trained(p);
 }
 
 /* Releases what making needed; the module, or NULL. */
@@ -216,6 +274,27 @@ rt_module *rt_student_program(const rt_spec *spec, rt_arena *arena, rt_student *
         student->is_random = job->student.origin == RT_ORIGIN_RANDOM &&
                              !rt_spec_get(spec, RT_SPEC_model_layers_from)->is_present;
         if (job->vocabulary) student->vocabulary = rt_arena_copy_string(arena, job->vocabulary);
+        if (rt_arena_failed(arena)) status = RT_OUT_OF_MEMORY;
+    }
+    return finish(&p, status);
+}
+
+rt_module *rt_adapted_program(const rt_spec *spec, const char *weights, bool merges,
+                              rt_arena *arena, rt_adapted *adapted, rt_diagnostics *diagnostics) {
+    program p = {.spec = spec,
+                 .diagnostics = diagnostics,
+                 .options = {.may_lack_data = true},
+                 .trained = weights,
+                 .merges = merges};
+    rt_status status = make(&p, make_adapted);
+    if (status == RT_OK) {
+        char *base = peft_facts(&p).base ? realpath(peft_facts(&p).base, NULL) : NULL;
+        *adapted = (rt_adapted){.config = p.job.student.config, .facts = peft_facts(&p)};
+        adapted->config.labels = copy_labels(&p.job.student.config, arena);
+        adapted->facts.base = base ? rt_arena_copy_string(arena, base) : NULL;
+        free(base);
+        adapted->vocabulary =
+            p.job.vocabulary ? rt_arena_copy_string(arena, p.job.vocabulary) : NULL;
         if (rt_arena_failed(arena)) status = RT_OUT_OF_MEMORY;
     }
     return finish(&p, status);

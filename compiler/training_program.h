@@ -6,6 +6,7 @@
 #include "compiler/optimizations.h"
 #include "ir/graph.h"
 #include "models/configuration.h"
+#include "models/peft.h"
 
 /* Beside the module: settings, and looking on while the passes run. All may be zero. */
 typedef struct rt_program_options {
@@ -42,5 +43,18 @@ typedef struct rt_student {
  * parameters that it starts from. */
 rt_module *rt_student_program(const rt_spec *spec, rt_arena *arena, rt_student *student,
                               rt_diagnostics *diagnostics);
+
+/* A model with what the spec's method adds; strings in the caller's arena. */
+typedef struct rt_adapted {
+    rt_model_config config;
+    rt_peft_facts facts;
+    const char *vocabulary; /* path, or NULL */
+} rt_adapted;
+
+/* The spec's model with what its method adds: graph "student", and with `merges` graph "merge"
+ * (passes/training/method.h). The parameters have their sources in `weights`: what a training
+ * program saved (a folder or its .safetensors file), or a PEFT folder beside the spec's base. */
+rt_module *rt_adapted_program(const rt_spec *spec, const char *weights, bool merges,
+                              rt_arena *arena, rt_adapted *adapted, rt_diagnostics *diagnostics);
 
 #endif

@@ -256,7 +256,7 @@ rt_status rt_model_load_sources(rt_module *module, const rt_model_config *config
     if (has_memory) {
         say_more(&l, l.missing, "are missing");
         say_more(&l, l.wrong, "have another shape");
-        say_extra(&l);
+        if (!options->has_additions) say_extra(&l);
     }
     rt_safetensors_close(&l.file);
     bool has_failed = rt_arena_failed(&arena);
@@ -278,22 +278,24 @@ static void load_added(loader *l, rt_parameter parameter) {
     const rt_safetensor *tensor = rt_safetensors_find(&l->file, info->name);
     rt_model_parameter wanted = {.name = info->name, .rank = info->type.rank};
     const rt_dim_table *dims = rt_module_dims(l->module);
-    if (!tensor || info->type.rank > 2) return;
+    bool is_absent = !tensor && !l->options->needs_head;
+    if (is_absent || info->type.rank > 2) return;
     for (int i = 0; i < info->type.rank; ++i)
         if (!rt_dim_is_constant(dims, info->type.dims[i], &wanted.dims[i])) return;
-    if (has_shape(tensor, &wanted))
+    if (!tensor)
+        say_missing(l, &wanted);
+    else if (has_shape(tensor, &wanted))
         set_source(l, parameter, tensor);
     else
         say_wrong(l, &wanted, tensor);
 }
 
 rt_status rt_model_load_added(rt_module *module, const rt_model_config *config, const char *path,
-                              rt_location location, rt_diagnostics *diagnostics) {
+                              const rt_load_options *options, rt_diagnostics *diagnostics) {
     rt_arena arena = {0};
-    rt_load_options options = {.location = location};
     loader l = {.module = module,
                 .config = config,
-                .options = &options,
+                .options = options,
                 .diagnostics = diagnostics,
                 .arena = &arena,
                 .path = path,
@@ -301,7 +303,8 @@ rt_status rt_model_load_added(rt_module *module, const rt_model_config *config, 
     rt_error error;
     rt_model_parameters list;
     rt_status status = rt_safetensors_open(path, &l.file, &error);
-    if (status != RT_OK) return rt_diagnose_error(diagnostics, status, location, "%s", error.text);
+    if (status != RT_OK)
+        return rt_diagnose_error(diagnostics, status, options->location, "%s", error.text);
     if (!rt_model_list_parameters(config, RT_PART_HEAD, &arena, &list)) status = RT_OUT_OF_MEMORY;
     for (uint32_t i = 0; status == RT_OK && i < rt_module_parameter_count(module); ++i) {
         const rt_parameter_info *info = rt_module_parameter(module, (rt_parameter){i});
@@ -311,7 +314,7 @@ rt_status rt_model_load_added(rt_module *module, const rt_model_config *config, 
     }
     rt_safetensors_close(&l.file);
     rt_arena_deinit(&arena);
-    return status == RT_OK && l.wrong ? RT_INVALID_DATA : status;
+    return status == RT_OK && (l.wrong || l.missing) ? RT_INVALID_DATA : status;
 }
 
 /* ---- layers of a teacher */

@@ -25,6 +25,7 @@ typedef struct rt_load_options {
     rt_model_parts parts;
     bool needs_head;      /* a missing head is an error, not a fresh start */
     rt_location location; /* what names the file, for diagnostics */
+    bool has_additions;   /* the file holds what a method added too: no word on what is left over */
 } rt_load_options;
 
 /* Gives the module's parameters of the configuration their sources in a safetensors file. A name is
@@ -37,9 +38,10 @@ RT_MUST_CHECK rt_status rt_model_load_sources(rt_module *module, const rt_model_
                                               rt_diagnostics *diagnostics);
 
 /* The same for parameters that a method added to the configured model: those without a source that
- * the file has under their own names. One of another shape is an error. */
+ * the file has under their own names. One of another shape is an error; with needs_head all must be
+ * there. */
 RT_MUST_CHECK rt_status rt_model_load_added(rt_module *module, const rt_model_config *config,
-                                            const char *path, rt_location location,
+                                            const char *path, const rt_load_options *options,
                                             rt_diagnostics *diagnostics);
 
 /* Initial layers from a teacher: layer i of the student starts from what layer `layers[i]` of the

@@ -130,14 +130,15 @@ static void add_option(rt_job_reader *r, const char *key, const char *value, rt_
     job->adapt[job->adapt_count++] = (rt_job_option){key, value, location};
 }
 
-/* Every key of the section is an option of the pass: `kind` is its `method`, patterns are looked up
- * among the model's parameters. */
+/* Every key of the section that is given is an option of the pass, but what it starts `from`:
+ * `kind` is its `method`, patterns are looked up among the model's parameters. */
 static void read_method(rt_job_reader *r) {
     for (int key = 0; key < RT_SPEC_KEY_COUNT; ++key) {
         const rt_spec_row *row = rt_spec_row_of((rt_spec_key)key);
         const rt_spec_value *value = rt_spec_get(r->spec, (rt_spec_key)key);
         bool is_selection = key == RT_SPEC_method_freeze || key == RT_SPEC_method_train;
-        if (row->section != RT_SPEC_SECTION_method || !value->is_present) continue;
+        bool is_option = row->section == RT_SPEC_SECTION_method && key != RT_SPEC_method_from;
+        if (!is_option || !value->is_given) continue;
         add_option(r, key == RT_SPEC_method_kind ? "method" : row->name,
                    is_selection ? select_parameters(r, (rt_spec_key)key)
                                 : option_text(r, row, value),

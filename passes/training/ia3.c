@@ -4,32 +4,53 @@
  * [outputs, 1] where a result is scaled, [1, inputs] where an input is. */
 #include "passes/training/method.h"
 
-static rt_value add_vector(rt_adaptation *a, rt_builder *b, const rt_linear *linear,
-                           bool is_of_input) {
+static rt_parameter add_vector(rt_adaptation *a, rt_builder *b, const rt_linear *linear,
+                               bool is_of_input) {
     int64_t size = is_of_input ? linear->inputs : linear->outputs;
     rt_added_parameter vector = {.name = rt_adaptation_name(a, linear->name, "ia3_l"),
                                  .rank = 2,
                                  .dims = {is_of_input ? 1 : size, is_of_input ? size : 1},
                                  .initial = RT_INITIAL_CONSTANT,
                                  .initial_value = 1};
-    rt_dim flat = rt_module_constant_dim(a->module, size);
     rt_pass_count(a->context, "maps adapted", 1);
-    return rt_build_reshape(b, rt_adaptation_build(a, b, &vector), &flat, 1);
+    return rt_adaptation_add(a, &vector, b->location);
+}
+
+static rt_value flat(rt_builder *b, rt_parameter vector, int64_t size) {
+    rt_dim dim = rt_module_constant_dim(b->module, size);
+    return rt_build_reshape(b, rt_build_parameter(b, vector), &dim, 1);
+}
+
+/* Rows of W, and b, where the result is scaled; columns of W where the input is. */
+static void merge(rt_adaptation *a, const rt_linear *linear, rt_parameter vector,
+                  bool is_of_input) {
+    if (!a->merge) return;
+    rt_builder b = rt_builder_begin(a->merge);
+    rt_value w = rt_build_parameter(&b, linear->weight);
+    rt_adaptation_merge(a, linear->weight, rt_build_mul(&b, w, rt_build_parameter(&b, vector)));
+    if (is_of_input || !rt_parameter_is(linear->bias)) return;
+    rt_value bias = rt_build_parameter(&b, linear->bias);
+    rt_adaptation_merge(a, linear->bias, rt_build_mul(&b, bias, flat(&b, vector, linear->outputs)));
 }
 
 static bool scale_input(rt_adaptation *a, rt_rewriter *r, const rt_linear *linear) {
     const rt_node_info *info = rt_graph_node(r->old, linear->matmul);
+    rt_parameter vector = add_vector(a, &r->b, linear, true);
+    if (!rt_parameter_is(vector)) return false;
     rt_value x =
-        rt_build_mul(&r->b, rt_rewriter_mapped(r, linear->x), add_vector(a, &r->b, linear, true));
+        rt_build_mul(&r->b, rt_rewriter_mapped(r, linear->x), flat(&r->b, vector, linear->inputs));
     rt_value w = rt_rewriter_operand(r, linear->matmul, 1);
     rt_rewriter_set(r, info->first_result, rt_build_matmul(&r->b, x, w, false, true));
+    merge(a, linear, vector, true);
     return true;
 }
 
 static bool scale_result(rt_adaptation *a, rt_rewriter *r, const rt_linear *linear, rt_node node) {
-    if (!rt_rewriter_copy(r, node)) return false;
+    rt_parameter vector = add_vector(a, &r->b, linear, false);
+    if (!rt_parameter_is(vector) || !rt_rewriter_copy(r, node)) return false;
     rt_value y = rt_rewriter_mapped(r, linear->y);
-    rt_rewriter_set(r, linear->y, rt_build_mul(&r->b, y, add_vector(a, &r->b, linear, false)));
+    rt_rewriter_set(r, linear->y, rt_build_mul(&r->b, y, flat(&r->b, vector, linear->outputs)));
+    merge(a, linear, vector, false);
     return true;
 }
 

@@ -46,6 +46,18 @@ static rt_value drop(lora *l, rt_rewriter *r, rt_value old) {
     return RT_NO_VALUE;
 }
 
+/* W + scale B A */
+static void merge(lora *l, const rt_linear *linear, rt_parameter down, rt_parameter up) {
+    rt_adaptation *a = l->adaptation;
+    if (!a->merge) return;
+    rt_builder b = rt_builder_begin(a->merge);
+    rt_value w = rt_build_parameter(&b, linear->weight);
+    rt_value change =
+        rt_build_matmul(&b, rt_build_parameter(&b, up), rt_build_parameter(&b, down), false, false);
+    rt_adaptation_merge(a, linear->weight,
+                        rt_build_add(&b, w, rt_build_scale(&b, change, l->scale)));
+}
+
 static bool add_low_rank(rt_rewriter *r, rt_node node) {
     lora *l = r->user;
     rt_adaptation *a = l->adaptation;
@@ -64,11 +76,14 @@ static bool add_low_rank(rt_rewriter *r, rt_node node) {
                              .dims = {linear->outputs, l->rank},
                              .initial = RT_INITIAL_ZEROS,
                              .is_decayed = true};
-    rt_value x = drop(l, r, linear->x);
-    rt_value u = rt_build_matmul(&r->b, x, rt_adaptation_build(a, &r->b, &down), false,
-                                 true); /* [.., rank] */
+    rt_parameter a_weight = rt_adaptation_add(a, &down, r->b.location);
+    rt_parameter b_weight = rt_adaptation_add(a, &up, r->b.location);
+    if (!rt_parameter_is(a_weight) || !rt_parameter_is(b_weight)) return false;
+    rt_value u = rt_build_matmul(&r->b, drop(l, r, linear->x), rt_build_parameter(&r->b, a_weight),
+                                 false, true); /* [.., rank] */
     u = rt_build_scale(&r->b, u, l->scale);
-    rt_value added = rt_build_matmul(&r->b, u, rt_adaptation_build(a, &r->b, &up), false, true);
+    rt_value added = rt_build_matmul(&r->b, u, rt_build_parameter(&r->b, b_weight), false, true);
+    merge(l, linear, a_weight, b_weight);
     rt_value y = rt_rewriter_mapped(r, linear->y);
     rt_rewriter_set(r, linear->y, rt_build_add(&r->b, y, added));
     rt_pass_count(a->context, "maps adapted", 1);

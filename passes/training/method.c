@@ -10,16 +10,18 @@
 /* ---- the table */
 
 typedef enum base { BASE_ALL, BASE_HEAD } base;
+typedef enum form { FORM_PLAIN, FORM_MERGES, FORM_STAYS } form;
 
 typedef struct method_row {
     const char *text;
     base base;
+    form form;
     const char *keys;
     rt_status (*apply)(rt_adaptation *adaptation);
 } method_row;
 
 static const method_row methods[] = {
-#define METHOD(id, text, base, keys) {text, BASE_##base, keys, apply_##id},
+#define METHOD(id, text, base, form, keys) {text, BASE_##base, FORM_##form, keys, apply_##id},
 #include "passes/training/methods.def"
 };
 
@@ -198,6 +200,10 @@ rt_value rt_adaptation_build(rt_adaptation *a, rt_builder *b, const rt_added_par
     return rt_parameter_is(parameter) ? rt_build_parameter(b, parameter) : RT_NO_VALUE;
 }
 
+void rt_adaptation_merge(rt_adaptation *a, rt_parameter weight, rt_value value) {
+    if (rt_value_is(value)) rt_graph_add_assign(a->merge, weight, value);
+}
+
 const char *rt_adaptation_name(rt_adaptation *a, const char *name, const char *leaf) {
     return rt_arena_format(a->context->scratch, "%s.%s", name, leaf);
 }
@@ -223,6 +229,18 @@ static int64_t free_site(const rt_module *module) {
 
 /* ---- the whole */
 
+static rt_status begin_merge(rt_adaptation *a, const method_row *row) {
+    bool is_asked = false;
+    RT_TRY(rt_pass_option_flag(a->context, "merge", &is_asked));
+    if (!is_asked) return RT_OK;
+    if (row->form == FORM_STAYS)
+        return rt_pass_fail_option(a->context, "method", RT_UNSUPPORTED,
+                                   "what %s adds cannot be merged into the model's weights",
+                                   row->text);
+    a->merge = rt_module_add_graph(a->module, "merge");
+    return a->merge ? RT_OK : RT_OUT_OF_MEMORY;
+}
+
 static void train_head_alone(rt_pass_context *context, rt_module *module) {
     const char *head = rt_pass_option_text(context, "head", "");
     for (uint32_t i = 0; i < rt_module_parameter_count(module); ++i) {
@@ -244,5 +262,6 @@ rt_status rt_method_run(rt_pass_context *context, rt_module *module, int64_t *fi
     if (!a.graph) return RT_OK;
     if (!rt_places_find(a.graph, context->scratch, &a.places)) return RT_OUT_OF_MEMORY;
     RT_TRY(read_layers(&a));
+    RT_TRY(begin_merge(&a, row));
     return row->apply(&a);
 }

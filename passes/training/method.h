@@ -12,17 +12,20 @@ typedef struct rt_adaptation {
     rt_module *module;
     rt_graph *graph; /* of the model; a method puts another in its place */
     rt_places places;
+    rt_graph *merge;    /* gives weights of the plain model, where asked for; or NULL */
     bool *has_layer;    /* by layer: whether the option `layers` chooses it; all without one */
     bool *has_linear;   /* by linear map: chosen by rt_adaptation_targets */
     int64_t first_site; /* for places that draw, above all that the module has */
 } rt_adaptation;
 
-#define METHOD(id, text, base, keys) rt_status apply_##id(rt_adaptation *adaptation);
+#define METHOD(id, text, base, form, keys) rt_status apply_##id(rt_adaptation *adaptation);
 #include "passes/training/methods.def"
 
 /* What the option `method` says (full without it): which parameters train before it, and its
  * rewriting of graph "student", or of the module's only graph. `head` are the names of the head's
- * parameters, separated by blanks. What the method draws has sites from *first_site on. */
+ * parameters, separated by blanks. With merge=true the module gets a graph "merge" too, which
+ * assigns to the model's own weights what a plain model needs to do the same. What the method draws
+ * has sites from *first_site on. */
 RT_MUST_CHECK rt_status rt_method_run(rt_pass_context *context, rt_module *module,
                                       int64_t *first_site);
 
@@ -51,6 +54,8 @@ rt_parameter rt_adaptation_add(rt_adaptation *adaptation, const rt_added_paramet
                                rt_location location);
 rt_value rt_adaptation_build(rt_adaptation *adaptation, rt_builder *b,
                              const rt_added_parameter *parameter);
+/* Has "merge", where it is asked for, assign to a weight of the model. */
+void rt_adaptation_merge(rt_adaptation *adaptation, rt_parameter weight, rt_value value);
 /* The name of something that belongs to a module: "name.leaf", in scratch memory. */
 const char *rt_adaptation_name(rt_adaptation *adaptation, const char *name, const char *leaf);
 

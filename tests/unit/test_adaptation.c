@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What holds of every method: how many numbers it trains in BERT-base, as the papers count them;
- * it begins as the model it is added to; what it is told and cannot do is said where it was told.
+ * it begins as the model it is added to, and merged into that is the same; what it is told and
+ * cannot do is said where it was told.
  */
 #include <stdio.h>
 #include <string.h>
@@ -122,8 +123,9 @@ static rt_array *vector(adaptation_fixture *f, int64_t count, const int64_t *val
     return array;
 }
 
-/* Rows of four and three tokens. */
-static const rt_array *logits(adaptation_fixture *f, size_t own) {
+/* The logits of rows of four and three tokens. */
+static const rt_array *evaluate(adaptation_fixture *f, const rt_graph *graph,
+                                const rt_array **values) {
     static const int64_t ids[] = {2, 7, 9, 3, 2, 8, 3}, types[] = {0, 0, 1, 1, 0, 0, 0},
                          positions[] = {0, 1, 2, 3, 0, 1, 2}, offsets[] = {0, 4, 7},
                          examples[] = {0, 1}, of_tokens[] = {0, 0, 0, 0, 1, 1, 1};
@@ -133,11 +135,14 @@ static const rt_array *logits(adaptation_fixture *f, size_t own) {
     rt_array *outputs[1];
     rt_eval_options options = {0};
     rt_error error = {{0}};
-    rt_status status = rt_eval_graph(rt_module_find_graph(f->module, "student"), inputs,
-                                     draw_parameters(f, own), &options, &f->arena, outputs, &error);
+    rt_status status = rt_eval_graph(graph, inputs, values, &options, &f->arena, outputs, &error);
     if (status != RT_OK) printf("%s\n", error.text);
     CU_ASSERT_EQUAL_FATAL(status, RT_OK);
     return outputs[0];
+}
+
+static const rt_array *logits(adaptation_fixture *f, size_t own) {
+    return evaluate(f, rt_module_find_graph(f->module, "student"), draw_parameters(f, own));
 }
 
 static bool begins_as_it_was(rt_family family, const char *options) {
@@ -168,6 +173,51 @@ static void test_identity(void) {
     CU_ASSERT(!begins_as_it_was(RT_FAMILY_bert, "method=prefix,virtual_tokens=2"));
 }
 
+/* ---- merging */
+
+/* Draws everything, what was added too. */
+static const rt_array **draw_all(adaptation_fixture *f) {
+    return draw_parameters(f, rt_module_parameter_count(f->module));
+}
+
+/* The logits with what a method added, and those of the plain model on merged weights. */
+static void check_merge(rt_family family, const char *options) {
+    static const int64_t small[4] = {8, 2, 2, 12};
+    adaptation_fixture f;
+    begin(&f, family, small);
+    rt_graph *plain = rt_graph_rewrite(rt_module_find_graph(f.module, "student"), NULL, NULL);
+    CU_ASSERT_EQUAL_FATAL(adapt(&f, options), RT_OK);
+    const rt_graph *merge = rt_module_find_graph(f.module, "merge");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(merge);
+    const rt_array **values = draw_all(&f);
+    const rt_array *want = evaluate(&f, rt_module_find_graph(f.module, "student"), values);
+    rt_array *merged[64];
+    size_t count = rt_graph_output_count(merge);
+    rt_error error;
+    CU_ASSERT_FATAL(count > 0 && count <= 64);
+    CU_ASSERT_EQUAL_FATAL(
+        rt_eval_graph(merge, NULL, values, &(rt_eval_options){0}, &f.arena, merged, &error), RT_OK);
+    for (size_t i = 0; i < count; ++i)
+        values[rt_graph_output(merge, i)->parameter.index] = merged[i];
+    const rt_array *got = evaluate(&f, plain, values);
+    double largest, distance = golden_error(got, want, &largest);
+    CU_ASSERT(distance >= 0 && distance <= 1e-12 * largest);
+    end(&f);
+}
+
+static void test_merge(void) {
+    static const rt_family families[] = {RT_FAMILY_bert, RT_FAMILY_distilbert, RT_FAMILY_bert_pre};
+    for (size_t i = 0; i < 3; ++i) {
+        check_merge(families[i], "method=lora,rank=2,alpha=4,targets=all,merge=true");
+        check_merge(families[i], "method=ia3,layers=1,merge=true");
+    }
+    static const int64_t small[4] = {8, 2, 2, 12};
+    adaptation_fixture f;
+    begin(&f, RT_FAMILY_bert, small);
+    CU_ASSERT_EQUAL(adapt(&f, "method=houlsby,merge=true"), RT_UNSUPPORTED);
+    end(&f);
+}
+
 /* Pre-LN: adapters behind sublayers have their place, one behind a norm has none. */
 static void test_pre_norm(void) {
     static const int64_t small[4] = {8, 2, 2, 12};
@@ -180,4 +230,5 @@ static void test_pre_norm(void) {
     end(&f);
 }
 
-TEST_MAIN("adaptation", TEST(test_counts), TEST(test_identity), TEST(test_pre_norm))
+TEST_MAIN("adaptation", TEST(test_counts), TEST(test_identity), TEST(test_merge),
+          TEST(test_pre_norm))

@@ -99,7 +99,7 @@ static void test_random_model(void) {
     CU_ASSERT_EQUAL(config->attention_dropout, 0.1);
     CU_ASSERT_EQUAL(f.job.label_count, 2);
     CU_ASSERT_STRING_EQUAL(f.job.distil_terms, "hard");
-    CU_ASSERT_STRING_EQUAL(option_of(&f, "method"), "full");
+    CU_ASSERT_STRING_EQUAL(option_of(&f, "method"), "");
     CU_ASSERT_STRING_EQUAL(f.job.metric, "accuracy");
     CU_ASSERT_PTR_NOT_NULL(rt_module_find_graph(f.module, "student"));
     CU_ASSERT_PTR_NULL(rt_module_find_graph(f.module, "teacher"));
