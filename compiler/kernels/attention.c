@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /* out_i = sum_j drop(p_ij) v_j with p = softmax(scale * q k'), lse_i = log sum_j exp(scale * q k').
- * The strip keeps exp(s - max), dropped; 1 / sum and 1 / (1 - rate) multiply the finished output.
- */
+ * Over blocks of keys a query's maximum m and sum s run along: with a block's maximum m' both s and
+ * out are multiplied by exp(m - max(m, m')). 1 / s and 1 / (1 - rate) multiply the finished out. */
+#include "compiler/kernels/attention.h"
+
 #include <math.h>
 
-#include "compiler/kernels/attention.h"
-#include "compiler/kernels/product.h"
 #include "compiler/kernels/vector_math.h"
 
-/* Strips: bias, transposed keys, scores of a block; then one factor per query of the block. */
-static int64_t score_strip(const attention_facts *f) {
-    return 1 + f->padded_head_size;
+enum { QUERY = 0, KEY = 1, VALUE = 2, OUT = 0, LSE = 1 };
+
+static int64_t transpose_numbers(const attention_facts *f) {
+    return f->padded_head_size * ATTENTION_QUERIES;
 }
 
 rt_dim attention_scratch(const rt_graph *graph, rt_node node) {
     attention_facts f = attention_describe(graph, node);
-    return attention_scratch_bytes(graph, node, score_strip(&f) + ATTENTION_BLOCK, ATTENTION_BLOCK);
+    int64_t strips = (int64_t)ATTENTION_KEYS * ATTENTION_QUERIES, singles = 5 * ATTENTION_QUERIES;
+    return attention_scratch_bytes(graph, node, 2, transpose_numbers(&f) + strips + singles);
 }
 
-/* Scores and values: 2 products of T x longest x width at most. */
+/* Scores and values: 2 products of Q x longest x width at most. */
 rt_dim attention_flops(const rt_graph *graph, rt_node node) {
     attention_facts f = attention_describe(graph, node);
     rt_type query = kernel_operand_type(graph, node, f.query);
@@ -26,97 +28,207 @@ rt_dim attention_flops(const rt_graph *graph, rt_node node) {
     return kernel_scaled(graph, pairs, 4 * f.width);
 }
 
-static LLVMValueRef maximum_step(const attention_query *q, LLVMValueRef key, unsigned lanes,
-                                 LLVMValueRef most) {
-    return attention_combine(q->unit->build->e, most, attention_score(q, key, lanes), RT_LANES_MAX);
+/* Scratch of the unit; maxima to lse are one number per query of the block. */
+typedef struct forward {
+    LLVMValueRef transposed, strips, maxima, sums, factors, lse, positions;
+    LLVMValueRef keys, values; /* the row's, packed */
+    LLVMValueRef shift;        /* of the lanes: scale * maximum */
+} forward;
+
+/* ---- softmax of a block's scores, lane by lane */
+
+/* Scores become final: times a scale that is not positive, -inf where the query does not see. */
+static bool is_rewritten(const attention_facts *f) {
+    return f->is_causal || f->scale <= 0;
 }
 
-static LLVMValueRef exponential_step(const attention_query *q, LLVMValueRef key, unsigned lanes,
-                                     LLVMValueRef sum) {
-    rt_emitter *e = q->unit->build->e;
-    LLVMValueRef score = attention_score(q, key, lanes);
-    LLVMValueRef p = rt_emit_exp_falling(e, sub(e, score, rt_emit_splat(e, q->shift, lanes)));
-    rt_emit_store(e, RT_F32, attention_drop(q, key, p), q->scores, key, NULL);
-    return attention_combine(e, sum, p, RT_LANES_SUM);
+/* A NaN may be passed over: exponentials find it again. */
+static LLVMValueRef larger(rt_emitter *e, LLVMValueRef a, LLVMValueRef b) {
+    return where(e, is_less(e, b, a), a, b);
 }
 
-/* Turns the scores of one query into exponentials; its factor and lse. A query that sees no key has
- * a maximum of -inf and a sum of 0: its output becomes 0 and its lse +inf. */
-static void emit_softmax(attention_query *q, LLVMValueRef factor_at, LLVMValueRef number,
-                         LLVMValueRef lse_at) {
-    rt_kernel_build *build = q->unit->build;
-    const attention_facts *facts = q->unit->facts;
-    rt_emitter *e = build->e;
-    LLVMTypeRef vector = rt_emit_vector_type(e, e->f32, rt_emit_target_lanes(e, 4));
-    LLVMValueRef most = attention_emit_pass(q, maximum_step, rt_emit_real(e, vector, -INFINITY));
-    most = rt_emit_reduce_lanes(e, most, RT_LANES_MAX);
-    LLVMValueRef zero = real(e, most, 0);
-    q->shift = where(e, is_equal(e, most, real(e, most, -INFINITY)), zero, most);
-    LLVMValueRef sum = attention_emit_pass(q, exponential_step, rt_emit_real(e, vector, 0));
-    sum = rt_emit_reduce_lanes(e, sum, RT_LANES_SUM);
-    LLVMValueRef sees_none = is_equal(e, sum, zero);
-    LLVMValueRef factor = divide(e, real(e, sum, 1 / (1 - facts->dropout)), sum);
-    LLVMValueRef lse = add(e, q->shift, rt_emit_log(e, sum));
-    rt_emit_store(e, RT_F32, where(e, sees_none, zero, factor), factor_at, number, NULL);
-    rt_emit_store(e, RT_F32, where(e, sees_none, real(e, sum, INFINITY), lse), build->results[1],
-                  lse_at, NULL);
-}
-
-/* out of query `number` of the block times its factor. */
-static void emit_scaling(const attention_unit *unit, LLVMValueRef out, LLVMValueRef factor) {
+static LLVMValueRef maximum_step(const attention_lanes *lanes, LLVMValueRef row, LLVMValueRef most,
+                                 void *state) {
+    const forward *own = state;
+    const attention_unit *unit = lanes->block->unit;
     rt_emitter *e = unit->build->e;
-    unsigned lanes = rt_emit_target_lanes(e, 4);
-    LLVMValueRef size = rt_emit_i64(e, unit->facts->head_size);
-    vector_loop v = emit_vector_loop(e, size, lanes);
-    LLVMValueRef x = rt_emit_load(e, RT_F32, out, v.loop.index, lanes, v.mask);
-    x = mul(e, x, rt_emit_splat(e, factor, lanes));
-    rt_emit_store(e, RT_F32, x, out, v.loop.index, v.mask);
-    rt_emit_loop_end(e, &v.loop);
+    LLVMValueRef most_here = NULL;
+    for (unsigned i = 0; i < KEY_STEP; ++i) {
+        LLVMValueRef at = attention_strip_at(lanes, row, i);
+        LLVMValueRef score = rt_emit_load(e, RT_F32, own->strips, at, unit->lanes, NULL);
+        if (unit->facts->scale <= 0) {
+            LLVMValueRef least = real(e, score, -INFINITY);
+            LLVMValueRef scaled = mul(e, score, real(e, score, unit->facts->scale));
+            score = where(e, is_equal(e, score, least), least, scaled);
+        }
+        if (unit->facts->is_causal)
+            score = where(e, attention_sees(lanes, row, i), score, real(e, score, -INFINITY));
+        if (is_rewritten(unit->facts)) rt_emit_store(e, RT_F32, score, own->strips, at, NULL);
+        most_here = most_here ? larger(e, most_here, score) : score;
+    }
+    return larger(e, most_here, most);
 }
 
-/* Queries [first, first + count) of the row. */
-static void emit_block(const attention_unit *unit, LLVMValueRef first, LLVMValueRef count) {
+/* What scores are still to be multiplied with. */
+static double remaining_scale(const attention_facts *f) {
+    return f->scale <= 0 ? 1 : f->scale;
+}
+
+static LLVMValueRef exponential_step(const attention_lanes *lanes, LLVMValueRef row,
+                                     LLVMValueRef sum, void *state) {
+    const forward *own = state;
+    const attention_unit *unit = lanes->block->unit;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef kept[KEY_STEP], sum_here = NULL;
+    if (unit->facts->dropout > 0) attention_draw(lanes, row, kept);
+    LLVMValueRef minus = LLVMBuildFNeg(e->builder, own->shift, "");
+    for (unsigned i = 0; i < KEY_STEP; ++i) {
+        LLVMValueRef at = attention_strip_at(lanes, row, i);
+        LLVMValueRef p = rt_emit_load(e, RT_F32, own->strips, at, unit->lanes, NULL);
+        p = mul_add(e, p, real(e, p, remaining_scale(unit->facts)), minus);
+        p = rt_emit_exp_falling(e, p);
+        sum_here = sum_here ? add(e, sum_here, p) : p;
+        if (unit->facts->dropout > 0) p = where(e, kept[i], p, real(e, p, 0));
+        rt_emit_store(e, RT_F32, p, own->strips, at, NULL);
+    }
+    return add(e, sum, sum_here);
+}
+
+/* A query that has seen no key has a maximum of -inf, from which nothing can be taken: 0 instead
+ * leaves exponentials of 0. */
+static LLVMValueRef finite_maximum(rt_emitter *e, LLVMValueRef most) {
+    return where(e, is_equal(e, most, real(e, most, -INFINITY)), real(e, most, 0), most);
+}
+
+static void emit_softmax(const attention_lanes *lanes, void *state) {
+    forward *own = state;
+    const attention_unit *unit = lanes->block->unit;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef column = lanes->column;
+    LLVMValueRef before = rt_emit_load(e, RT_F32, own->maxima, column, unit->lanes, NULL);
+    LLVMValueRef sum = rt_emit_load(e, RT_F32, own->sums, column, unit->lanes, NULL);
+    LLVMValueRef most = attention_emit_pass(lanes, maximum_step, before, own);
+    LLVMValueRef scale = real(e, most, remaining_scale(unit->facts));
+    own->shift = mul(e, finite_maximum(e, most), scale);
+    LLVMValueRef factor = rt_emit_exp_falling(e, sub(e, mul(e, before, scale), own->shift));
+    sum = attention_emit_pass(lanes, exponential_step, mul(e, sum, factor), own);
+    rt_emit_store(e, RT_F32, most, own->maxima, column, NULL);
+    rt_emit_store(e, RT_F32, sum, own->sums, column, NULL);
+    rt_emit_store(e, RT_F32, factor, own->factors, column, NULL);
+}
+
+/* ---- out */
+
+/* out of the block's queries times their factors; lse of each where `has_lse`. */
+static void emit_scaling(const attention_block *block, const forward *own, bool has_lse) {
+    const attention_unit *unit = block->unit;
     rt_kernel_build *build = unit->build;
-    const attention_facts *facts = unit->facts;
     rt_emitter *e = build->e;
-    LLVMValueRef zero = rt_emit_i64(e, 0), one = rt_emit_i64(e, 1);
-    LLVMValueRef strips = attention_strip(unit, score_strip(facts));
-    LLVMValueRef factors = attention_strip(unit, score_strip(facts) + ATTENTION_BLOCK);
-    attention_emit_scores(unit, build->operands[0], first, count, attention_strip(unit, 1), strips);
-
-    rt_loop number = rt_emit_loop_begin(e, zero, count, one, "query");
-    LLVMValueRef query = add(e, first, number.index);
-    attention_query q = {.unit = unit,
-                         .position = attention_position(unit, query),
-                         .scores = emit_at(e, strips, number.index, unit->stride, 4)};
-    emit_softmax(&q, factors, number.index, attention_lse_at(unit, query));
-    rt_emit_loop_end(e, &number);
-
-    rt_emit_product(e, &(rt_product){.dtype = RT_F32,
-                                     .a = strips,
-                                     .a_row = unit->stride,
-                                     .a_inner = one,
-                                     .b = attention_key(unit, build->operands[2], zero),
-                                     .b_inner = rt_emit_i64(e, facts->width),
-                                     .c = attention_query_at(unit, build->results[0], first),
-                                     .c_row = rt_emit_i64(e, facts->width),
-                                     .rows = count,
-                                     .columns = rt_emit_i64(e, facts->head_size),
-                                     .inner = unit->keys.length});
-    number = rt_emit_loop_begin(e, zero, count, one, "query");
-    LLVMValueRef factor = rt_emit_load(e, RT_F32, factors, number.index, 1, NULL);
-    emit_scaling(unit, attention_query_at(unit, build->results[0], add(e, first, number.index)),
-                 factor);
+    rt_loop number =
+        rt_emit_loop_begin(e, rt_emit_i64(e, 0), block->count, rt_emit_i64(e, 1), "query");
+    LLVMValueRef query = add(e, block->first, number.index);
+    LLVMValueRef factor = rt_emit_load(e, RT_F32, own->factors, number.index, 1, NULL);
+    LLVMValueRef out = attention_query(unit, build->results[OUT], query);
+    factor = rt_emit_splat(e, factor, unit->lanes);
+    for (int64_t column = 0; column < unit->facts->head_size; column += unit->lanes) {
+        LLVMValueRef at = rt_emit_i64(e, column), mask = NULL;
+        if (column + unit->lanes > unit->facts->head_size && unit->lanes > 1)
+            mask = rt_emit_tail_mask(e, at, rt_emit_i64(e, unit->facts->head_size), unit->lanes);
+        LLVMValueRef x = rt_emit_load(e, RT_F32, out, at, unit->lanes, mask);
+        rt_emit_store(e, RT_F32, mul(e, x, factor), out, at, mask);
+    }
+    if (has_lse) {
+        LLVMValueRef lse = rt_emit_load(e, RT_F32, own->lse, number.index, 1, NULL);
+        rt_emit_store(e, RT_F32, lse, build->results[LSE], attention_lse_at(unit, query), NULL);
+    }
     rt_emit_loop_end(e, &number);
 }
 
-static void emit_unit(const attention_unit *unit) {
+static void emit_keys(attention_block *block, void *state) {
+    forward *own = state;
+    const attention_unit *unit = block->unit;
+    rt_kernel_build *build = unit->build;
+    rt_emitter *e = build->e;
+    LLVMValueRef size = rt_emit_i64(e, unit->facts->padded_head_size);
+    attention_emit_scores(block, own->keys, own->transposed, own->strips);
+    attention_emit_masks(block, own->strips);
+    attention_emit_lanes(block, emit_softmax, own);
+    LLVMValueRef is_later =
+        LLVMBuildICmp(e->builder, LLVMIntSGT, block->key, rt_emit_i64(e, 0), "");
+    rt_branch branch = rt_emit_if_begin(e, is_later, "later");
+    emit_scaling(block, own, false);
+    rt_emit_if_end(e, &branch);
+    rt_emit_product(e, &(rt_product){.dtype = RT_F32,
+                                     .a = own->strips,
+                                     .a_row = rt_emit_i64(e, 1),
+                                     .a_inner = rt_emit_i64(e, unit->panel),
+                                     .b = emit_at(e, own->values, block->key, size, 4),
+                                     .b_inner = size,
+                                     .c = attention_query(unit, build->results[OUT], block->first),
+                                     .c_row = rt_emit_i64(e, unit->facts->width),
+                                     .rows = block->count,
+                                     .columns = rt_emit_i64(e, unit->facts->head_size),
+                                     .inner = block->key_count,
+                                     .adds = is_later});
+}
+
+/* ---- a block of queries */
+
+static void emit_beginning(const attention_lanes *lanes, void *state) {
+    const forward *own = state;
+    rt_emitter *e = lanes->block->unit->build->e;
+    LLVMTypeRef type = rt_emit_vector_type(e, e->f32, lanes->block->unit->lanes);
+    rt_emit_store(e, RT_F32, rt_emit_real(e, type, -INFINITY), own->maxima, lanes->column, NULL);
+    rt_emit_store(e, RT_F32, rt_emit_real(e, type, 0), own->sums, lanes->column, NULL);
+}
+
+/* Where no key was seen, out becomes 0 and lse +inf. */
+static void emit_end(const attention_lanes *lanes, void *state) {
+    const forward *own = state;
+    const attention_unit *unit = lanes->block->unit;
     rt_emitter *e = unit->build->e;
-    LLVMValueRef block = rt_emit_i64(e, ATTENTION_BLOCK), length = unit->queries.length;
-    attention_emit_transpose(unit, 1, attention_strip(unit, 1));
-    rt_loop first = rt_emit_loop_begin(e, rt_emit_i64(e, 0), length, block, "block");
-    emit_block(unit, first.index, emit_less_of(e, sub(e, length, first.index), block));
-    rt_emit_loop_end(e, &first);
+    LLVMValueRef most = rt_emit_load(e, RT_F32, own->maxima, lanes->column, unit->lanes, NULL);
+    LLVMValueRef sum = rt_emit_load(e, RT_F32, own->sums, lanes->column, unit->lanes, NULL);
+    LLVMValueRef zero = real(e, sum, 0), sees_none = is_equal(e, sum, zero);
+    LLVMValueRef factor = divide(e, real(e, sum, 1 / (1 - unit->facts->dropout)), sum);
+    LLVMValueRef scale = real(e, most, remaining_scale(unit->facts));
+    LLVMValueRef lse = add(e, mul(e, finite_maximum(e, most), scale), rt_emit_log(e, sum));
+    lse = where(e, sees_none, real(e, sum, INFINITY), lse);
+    rt_emit_store(e, RT_F32, where(e, sees_none, zero, factor), own->factors, lanes->column, NULL);
+    rt_emit_store(e, RT_F32, lse, own->lse, lanes->column, NULL);
+}
+
+static void emit_queries(attention_block *block, void *state) {
+    forward *own = state;
+    const attention_unit *unit = block->unit;
+    LLVMValueRef from = attention_query(unit, unit->build->operands[QUERY], block->first);
+    LLVMValueRef width = rt_emit_i64(unit->build->e, unit->facts->width);
+    attention_emit_transpose(block, from, width, own->transposed);
+    attention_emit_positions(block, own->positions);
+    attention_emit_lanes(block, emit_beginning, own);
+    attention_emit_key_blocks(block, emit_keys, own);
+    attention_emit_lanes(block, emit_end, own);
+    emit_scaling(block, own, true);
+}
+
+static void emit_unit(attention_unit *unit) {
+    const attention_facts *facts = unit->facts;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef zero = rt_emit_i64(e, 0);
+    forward own = {.transposed = attention_take(unit, transpose_numbers(facts)),
+                   .strips = attention_take(unit, (int64_t)ATTENTION_KEYS * ATTENTION_QUERIES),
+                   .maxima = attention_take(unit, ATTENTION_QUERIES),
+                   .sums = attention_take(unit, ATTENTION_QUERIES),
+                   .factors = attention_take(unit, ATTENTION_QUERIES),
+                   .lse = attention_take(unit, ATTENTION_QUERIES),
+                   .positions = attention_take(unit, ATTENTION_QUERIES),
+                   .values = attention_take(unit, 0)};
+    LLVMValueRef size = rt_emit_i64(e, facts->padded_head_size);
+    own.keys = emit_at(e, own.values, unit->keys.length, size, 4);
+    LLVMValueRef *operands = unit->build->operands, length = unit->keys.length;
+    attention_emit_copy(unit, attention_key(unit, operands[KEY], zero), length, own.keys);
+    attention_emit_copy(unit, attention_key(unit, operands[VALUE], zero), length, own.values);
+    attention_emit_query_blocks(unit, emit_queries, &own);
 }
 
 void emit_attention(rt_kernel_build *build) {

@@ -2,7 +2,6 @@
 #include <math.h>
 
 #include "compiler/kernels/attention.h"
-#include "compiler/kernels/product.h"
 #include "runtime/base/check.h"
 
 _Static_assert(RT_ATTR_attention_causal - RT_ATTR_attention_heads ==
@@ -19,6 +18,7 @@ attention_facts attention_describe(const rt_graph *graph, rt_node node) {
                          .scale = attrs[RT_ATTR_attention_scale - RT_ATTR_attention_heads].real,
                          .is_causal =
                              attrs[RT_ATTR_attention_causal - RT_ATTR_attention_heads].integer,
+                         .is_gradient = is_gradient,
                          .dropout = attrs[RT_ATTR_attention_dropout - RT_ATTR_attention_heads].real,
                          .longest = attrs[RT_ATTR_attention_longest - RT_ATTR_attention_heads].dim,
                          .query = is_gradient ? 1 : 0,
@@ -39,46 +39,22 @@ rt_dim attention_range(const rt_graph *graph, rt_node node) {
     return kernel_scaled(graph, rows, f.heads);
 }
 
-/* A strip is padded to whole vectors and by one vector more: strips that are a power of two apart
- * would share few cache sets. */
-enum { STRIP_PAD = RT_TRANSPOSE_PAD };
-
-rt_dim attention_scratch_bytes(const rt_graph *graph, rt_node node, int64_t strips,
-                               int64_t singles) {
+rt_dim attention_scratch_bytes(const rt_graph *graph, rt_node node, int64_t copies,
+                               int64_t numbers) {
     rt_dim_table *dims = kernel_dims(graph);
-    rt_dim longest = attention_describe(graph, node).longest;
-    rt_dim most = rt_dim_add(dims, longest, rt_dim_constant(dims, RT_TRANSPOSE_PAD + STRIP_PAD));
-    rt_dim numbers =
-        rt_dim_add(dims, kernel_scaled(graph, most, strips), rt_dim_constant(dims, singles));
-    return kernel_scaled(graph, numbers, 4);
+    attention_facts f = attention_describe(graph, node);
+    rt_dim copy = kernel_scaled(graph, f.longest, copies * f.padded_head_size);
+    return kernel_scaled(graph, rt_dim_add(dims, copy, rt_dim_constant(dims, numbers)), 4);
 }
 
-LLVMValueRef attention_strip(const attention_unit *unit, int64_t number) {
+LLVMValueRef attention_take(attention_unit *unit, int64_t numbers) {
     rt_emitter *e = unit->build->e;
-    return emit_at(e, unit->build->scratch, rt_emit_i64(e, number), unit->stride, 4);
+    LLVMValueRef at = rt_emit_i64(e, unit->scratch_at);
+    unit->scratch_at += numbers;
+    return rt_emit_address(e, unit->build->scratch, at, 4);
 }
 
 /* ---- units */
-
-static void emit_bias(const attention_unit *unit) {
-    rt_kernel_build *build = unit->build;
-    rt_emitter *e = build->e;
-    unsigned lanes = rt_emit_target_lanes(e, 4);
-    LLVMValueRef key_mask = build->operands[unit->facts->offsets + 1];
-    rt_loop key =
-        rt_emit_loop_begin(e, rt_emit_i64(e, 0), unit->padded, rt_emit_i64(e, lanes), "bias");
-    LLVMValueRef counts = rt_emit_tail_mask(e, key.index, unit->keys.length, lanes);
-    if (key_mask) {
-        LLVMValueRef at = add(e, unit->keys.first, key.index);
-        LLVMValueRef mask = rt_emit_load(e, RT_I32, key_mask, at, lanes, counts);
-        counts = LLVMBuildICmp(e->builder, LLVMIntNE, mask, rt_emit_int_like(e, mask, 0), "");
-    }
-    LLVMTypeRef type = rt_emit_vector_type(e, e->f32, lanes);
-    LLVMValueRef bias =
-        where(e, counts, rt_emit_real(e, type, 0), rt_emit_real(e, type, -INFINITY));
-    rt_emit_store(e, RT_F32, bias, unit->bias, key.index, NULL);
-    rt_emit_loop_end(e, &key);
-}
 
 static rt_draw emit_draw(const attention_unit *unit, LLVMValueRef row) {
     rt_kernel_build *build = unit->build;
@@ -101,6 +77,26 @@ static LLVMValueRef emit_origin(const attention_unit *unit, packed_row row) {
                mul(e, unit->head, rt_emit_i64(e, unit->facts->head_size)));
 }
 
+/* Neighbouring heads of a row are units that follow each other, as what they read is side by side;
+ * but only half of the heads, so that two workers get all rows each, and equal work whatever the
+ * rows' lengths. */
+static int64_t heads_together(const attention_facts *f) {
+    int64_t heads = f->heads > 1 ? f->heads / 2 : 1;
+    while (f->heads % heads) --heads;
+    return heads;
+}
+
+/* Unit u is of row (u % (B * together)) / together. */
+static LLVMValueRef emit_row_of_unit(attention_unit *unit, LLVMValueRef number, LLVMValueRef rows) {
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef together = rt_emit_i64(e, heads_together(unit->facts));
+    LLVMValueRef units = mul(e, rows, together);
+    LLVMValueRef group = LLVMBuildUDiv(e->builder, number, units, "");
+    LLVMValueRef within = LLVMBuildURem(e->builder, number, units, "");
+    unit->head = add(e, mul(e, group, together), LLVMBuildURem(e->builder, within, together, ""));
+    return LLVMBuildUDiv(e->builder, within, together, "");
+}
+
 void attention_emit_units(rt_kernel_build *build, attention_body body) {
     rt_emitter *e = build->e;
     attention_facts facts = attention_describe(build->graph, build->node);
@@ -108,11 +104,12 @@ void attention_emit_units(rt_kernel_build *build, attention_body body) {
     LLVMValueRef zero = rt_emit_i64(e, 0), one = rt_emit_i64(e, 1);
     LLVMValueRef rows = sub(e, build->size(build, behind), one);
     rt_loop loop = rt_emit_loop_begin(e, build->begin, build->end, one, "unit");
-    LLVMValueRef row = LLVMBuildURem(e->builder, loop.index, rows, "");
     attention_unit unit = {.build = build,
                            .facts = &facts,
-                           .head = LLVMBuildUDiv(e->builder, loop.index, rows, ""),
-                           .keys = emit_packed_row(e, build->operands[facts.offsets], row)};
+                           .lanes = rt_emit_target_lanes(e, 4),
+                           .panel = rt_product_strip(e, RT_F32)};
+    LLVMValueRef row = emit_row_of_unit(&unit, loop.index, rows);
+    unit.keys = emit_packed_row(e, build->operands[facts.offsets], row);
     LLVMValueRef query_offsets = build->operands[facts.offsets + 3];
     unit.queries = query_offsets ? emit_packed_row(e, query_offsets, row) : unit.keys;
     LLVMValueRef most = emit_greater_of(e, unit.keys.length, unit.queries.length);
@@ -121,17 +118,11 @@ void attention_emit_units(rt_kernel_build *build, attention_body body) {
     unit.positions = build->operands[facts.offsets + 4];
     unit.key_origin = emit_origin(&unit, unit.keys);
     unit.query_origin = emit_origin(&unit, unit.queries);
-    unit.padded = emit_round_up(e, unit.keys.length, rt_emit_target_lanes(e, 4));
-    unit.stride = add(e, unit.padded, rt_emit_i64(e, STRIP_PAD));
-    unit.bias = build->scratch;
     unit.draw = emit_draw(&unit, row);
-    emit_bias(&unit);
     body(&unit);
     rt_emit_if_end(e, &branch);
     rt_emit_loop_end(e, &loop);
 }
-
-/* ---- products */
 
 static LLVMValueRef emit_head(const attention_unit *unit, LLVMValueRef array, LLVMValueRef origin,
                               LLVMValueRef number) {
@@ -144,8 +135,7 @@ LLVMValueRef attention_key(const attention_unit *unit, LLVMValueRef array, LLVMV
     return emit_head(unit, array, unit->key_origin, number);
 }
 
-LLVMValueRef attention_query_at(const attention_unit *unit, LLVMValueRef array,
-                                LLVMValueRef number) {
+LLVMValueRef attention_query(const attention_unit *unit, LLVMValueRef array, LLVMValueRef number) {
     return emit_head(unit, array, unit->query_origin, number);
 }
 
@@ -155,92 +145,183 @@ LLVMValueRef attention_lse_at(const attention_unit *unit, LLVMValueRef number) {
     return add(e, mul(e, query, rt_emit_i64(e, unit->facts->heads)), unit->head);
 }
 
-void attention_emit_transpose(const attention_unit *unit, uint32_t operand, LLVMValueRef to) {
+/* ---- blocks */
+
+void attention_emit_query_blocks(attention_unit *unit, attention_block_body body, void *state) {
     rt_emitter *e = unit->build->e;
-    LLVMValueRef from = attention_key(unit, unit->build->operands[operand], rt_emit_i64(e, 0));
-    rt_emit_transpose(e, &(rt_transpose_job){.from = from,
-                                             .from_row = rt_emit_i64(e, unit->facts->width),
-                                             .rows = unit->keys.length,
-                                             .columns = rt_emit_i64(e, unit->facts->head_size),
-                                             .to = to,
-                                             .to_row = unit->stride});
+    LLVMValueRef zero = rt_emit_i64(e, 0), panel = rt_emit_i64(e, unit->panel);
+    LLVMValueRef length = unit->queries.length;
+    LLVMValueRef end = emit_greater_of(e, length, rt_emit_i64(e, 1));
+    rt_loop loop = rt_emit_loop_begin(e, zero, end, panel, "queries");
+    LLVMValueRef count = emit_less_of(e, sub(e, length, loop.index), panel);
+    attention_block block = {.unit = unit,
+                             .first = loop.index,
+                             .count = count,
+                             .columns = emit_round_up(e, count, unit->lanes)};
+    body(&block, state);
+    rt_emit_loop_end(e, &loop);
 }
 
-void attention_emit_scores(const attention_unit *unit, LLVMValueRef x, LLVMValueRef first,
-                           LLVMValueRef count, LLVMValueRef transposed, LLVMValueRef strips) {
+/* Without positions of their own, causal queries see no key behind the block's last one; but the
+ * first queries of a gradient meet all keys, whose sums they begin. */
+void attention_emit_key_blocks(attention_block *block, attention_block_body body, void *state) {
+    attention_unit *unit = block->unit;
     rt_emitter *e = unit->build->e;
+    LLVMValueRef zero = rt_emit_i64(e, 0), size = rt_emit_i64(e, ATTENTION_KEYS);
+    LLVMValueRef length = unit->keys.length;
+    if (unit->facts->is_causal && !unit->positions) {
+        LLVMValueRef seen = emit_less_of(e, length, add(e, block->first, block->count));
+        LLVMValueRef is_first = is_equal(e, block->first, zero);
+        length = unit->facts->is_gradient ? where(e, is_first, length, seen) : seen;
+    }
+    LLVMValueRef end = emit_greater_of(e, length, rt_emit_i64(e, 1));
+    rt_loop loop = rt_emit_loop_begin(e, zero, end, size, "keys");
+    attention_block at = *block;
+    at.key = loop.index;
+    at.key_count = emit_less_of(e, sub(e, length, loop.index), size);
+    body(&at, state);
+    rt_emit_loop_end(e, &loop);
+}
+
+void attention_emit_positions(attention_block *block, LLVMValueRef numbers) {
+    const attention_unit *unit = block->unit;
+    rt_emitter *e = unit->build->e;
+    if (unit->facts->dropout <= 0 && !unit->facts->is_causal) return;
+    block->positions = numbers;
+    LLVMValueRef first = LLVMBuildTrunc(e->builder, block->first, e->i32, "");
+    vector_loop v = emit_vector_loop(e, block->count, unit->lanes);
+    LLVMValueRef position;
+    if (unit->positions) {
+        LLVMValueRef at = add(e, add(e, unit->queries.first, block->first), v.loop.index);
+        position = rt_emit_load(e, RT_I32, unit->positions, at, unit->lanes, v.mask);
+    } else {
+        LLVMValueRef number = LLVMBuildTrunc(e->builder, v.loop.index, e->i32, "");
+        position = add(e, rt_emit_splat(e, add(e, first, number), unit->lanes),
+                       rt_emit_lane_numbers(e, e->i32, unit->lanes));
+    }
+    rt_emit_store(e, RT_I32, position, numbers, v.loop.index, NULL);
+    rt_emit_loop_end(e, &v.loop);
+}
+
+/* ---- products */
+
+void attention_emit_transpose(const attention_block *block, LLVMValueRef from,
+                              LLVMValueRef from_row, LLVMValueRef to) {
+    const attention_unit *unit = block->unit;
+    rt_emitter *e = unit->build->e;
+    rt_emit_transpose(e, &(rt_transpose_job){.from = from,
+                                             .from_row = from_row,
+                                             .rows = block->count,
+                                             .columns = rt_emit_i64(e, unit->facts->head_size),
+                                             .to = to,
+                                             .to_row = rt_emit_i64(e, unit->panel)});
+}
+
+void attention_emit_copy(const attention_unit *unit, LLVMValueRef from, LLVMValueRef rows,
+                         LLVMValueRef to) {
+    rt_emitter *e = unit->build->e;
+    rt_emit_copy(e, &(rt_copy_job){.from = from,
+                                   .from_row = rt_emit_i64(e, unit->facts->width),
+                                   .rows = rows,
+                                   .columns = rt_emit_i64(e, unit->facts->head_size),
+                                   .to = to,
+                                   .width = unit->facts->padded_head_size});
+}
+
+void attention_emit_scores(const attention_block *block, LLVMValueRef copy, LLVMValueRef transposed,
+                           LLVMValueRef strips) {
+    const attention_unit *unit = block->unit;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef panel = rt_emit_i64(e, unit->panel);
+    LLVMValueRef size = rt_emit_i64(e, unit->facts->padded_head_size);
     rt_emit_product(e, &(rt_product){.dtype = RT_F32,
-                                     .a = attention_query_at(unit, x, first),
-                                     .a_row = rt_emit_i64(e, unit->facts->width),
+                                     .a = emit_at(e, copy, block->key, size, 4),
+                                     .a_row = size,
                                      .a_inner = rt_emit_i64(e, 1),
                                      .b = transposed,
-                                     .b_inner = unit->stride,
+                                     .b_inner = panel,
                                      .c = strips,
-                                     .c_row = unit->stride,
-                                     .rows = count,
-                                     .columns = unit->padded,
+                                     .c_row = panel,
+                                     .rows = block->key_count,
+                                     .columns = block->columns,
                                      .inner = rt_emit_i64(e, unit->facts->head_size)});
 }
 
-/* ---- one query */
-
-LLVMValueRef attention_position(const attention_unit *unit, LLVMValueRef number) {
+static void fill_strip(const attention_block *block, LLVMValueRef strips, LLVMValueRef row) {
+    const attention_unit *unit = block->unit;
     rt_emitter *e = unit->build->e;
-    if (!unit->positions) return number;
-    return emit_load_index(e, RT_I32, unit->positions, add(e, unit->queries.first, number));
+    LLVMTypeRef type = rt_emit_vector_type(e, e->f32, unit->lanes);
+    LLVMValueRef strip = emit_at(e, strips, row, rt_emit_i64(e, unit->panel), 4);
+    rt_loop loop = rt_emit_loop_begin(e, rt_emit_i64(e, 0), block->columns,
+                                      rt_emit_i64(e, unit->lanes), "lanes");
+    rt_emit_store(e, RT_F32, rt_emit_real(e, type, -INFINITY), strip, loop.index, NULL);
+    rt_emit_loop_end(e, &loop);
 }
 
-LLVMValueRef attention_emit_pass(const attention_query *q, attention_step step, LLVMValueRef sum) {
-    rt_emitter *e = q->unit->build->e;
-    unsigned lanes = rt_emit_target_lanes(e, 4);
-    LLVMValueRef begin = rt_emit_i64(e, 0);
-    for (unsigned width = q->unit->facts->dropout > 0 ? 2 * lanes : lanes; width >= lanes;
-         width /= 2) {
-        LLVMValueRef size = rt_emit_i64(e, width);
-        LLVMValueRef end =
-            LLVMBuildAnd(e->builder, q->unit->padded, rt_emit_i64(e, -(int64_t)width), "");
-        rt_loop key = rt_emit_loop_begin(e, begin, end, size, "key");
-        LLVMValueRef carried = rt_emit_loop_carry(e, &key, sum);
-        rt_emit_loop_next(e, &key, carried, step(q, key.index, width, carried));
-        rt_emit_loop_end(e, &key);
-        sum = rt_emit_loop_result(&key, carried);
-        begin = end;
-    }
-    return sum;
+void attention_emit_masks(const attention_block *block, LLVMValueRef strips) {
+    const attention_unit *unit = block->unit;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef one = rt_emit_i64(e, 1), mask = unit->build->operands[unit->facts->offsets + 1];
+    LLVMValueRef end = emit_round_up(e, block->key_count, KEY_STEP);
+    rt_loop row = rt_emit_loop_begin(e, block->key_count, end, one, "behind");
+    fill_strip(block, strips, row.index);
+    rt_emit_loop_end(e, &row);
+    if (!mask) return;
+    row = rt_emit_loop_begin(e, rt_emit_i64(e, 0), block->key_count, one, "mask");
+    LLVMValueRef at = add(e, add(e, unit->keys.first, block->key), row.index);
+    LLVMValueRef counts = rt_emit_load(e, RT_I32, mask, at, 1, NULL);
+    rt_branch branch = rt_emit_if_begin(e, is_equal(e, counts, rt_emit_int(e, e->i32, 0)), "out");
+    fill_strip(block, strips, row.index);
+    rt_emit_if_end(e, &branch);
+    rt_emit_loop_end(e, &row);
 }
 
-LLVMValueRef attention_score(const attention_query *q, LLVMValueRef key, unsigned lanes) {
-    const attention_facts *facts = q->unit->facts;
-    rt_emitter *e = q->unit->build->e;
-    LLVMValueRef score = rt_emit_load(e, RT_F32, q->scores, key, lanes, NULL);
-    LLVMValueRef bias = rt_emit_load(e, RT_F32, q->unit->bias, key, lanes, NULL);
-    score = mul_add(e, score, real(e, score, facts->scale), bias);
-    if (!facts->is_causal) return score;
-    LLVMValueRef behind = add(e, q->position, rt_emit_i64(e, 1));
-    LLVMValueRef is_seen = rt_emit_tail_mask(e, key, behind, lanes);
-    return where(e, is_seen, score, real(e, score, -INFINITY));
+/* ---- passes over strips */
+
+void attention_emit_lanes(const attention_block *block, attention_lanes_body body, void *state) {
+    const attention_unit *unit = block->unit;
+    rt_emitter *e = unit->build->e;
+    rt_loop loop = rt_emit_loop_begin(e, rt_emit_i64(e, 0), block->columns,
+                                      rt_emit_i64(e, unit->lanes), "lanes");
+    attention_lanes lanes = {.block = block, .column = loop.index};
+    if (block->positions)
+        lanes.position = rt_emit_load(e, RT_I32, block->positions, loop.index, unit->lanes, NULL);
+    body(&lanes, state);
+    rt_emit_loop_end(e, &loop);
 }
 
-LLVMValueRef attention_drop(const attention_query *q, LLVMValueRef key, LLVMValueRef x) {
-    rt_emitter *e = q->unit->build->e;
-    double rate = q->unit->facts->dropout;
-    if (rate <= 0) return x;
-    rt_draw draw = q->unit->draw;
-    draw.position = LLVMBuildTrunc(e->builder, q->position, e->i32, "");
-    return where(e, rt_emit_kept(e, &draw, key, rt_emit_lanes(x), rate), x, real(e, x, 0));
+LLVMValueRef attention_emit_pass(const attention_lanes *lanes, attention_step step,
+                                 LLVMValueRef sum, void *state) {
+    const attention_block *block = lanes->block;
+    rt_emitter *e = block->unit->build->e;
+    rt_loop row =
+        rt_emit_loop_begin(e, rt_emit_i64(e, 0), block->key_count, rt_emit_i64(e, KEY_STEP), "key");
+    LLVMValueRef carried = rt_emit_loop_carry(e, &row, sum);
+    rt_emit_loop_next(e, &row, carried, step(lanes, row.index, carried, state));
+    rt_emit_loop_end(e, &row);
+    return rt_emit_loop_result(&row, carried);
 }
 
-LLVMValueRef attention_combine(rt_emitter *e, LLVMValueRef sum, LLVMValueRef x,
-                               rt_lane_reduction reduction) {
-    unsigned lanes = rt_emit_lanes(sum);
-    if (rt_emit_lanes(x) == lanes) return rt_emit_combine(e, sum, x, reduction);
-    RT_ASSERT(rt_emit_lanes(x) == 2 * lanes && lanes <= 64);
-    for (unsigned half = 0; half < 2; ++half) {
-        LLVMValueRef numbers[64];
-        for (unsigned i = 0; i < lanes; ++i) numbers[i] = rt_emit_int(e, e->i32, half * lanes + i);
-        LLVMValueRef part = LLVMBuildShuffleVector(e->builder, x, LLVMGetPoison(LLVMTypeOf(x)),
-                                                   LLVMConstVector(numbers, lanes), "");
-        sum = rt_emit_combine(e, sum, part, reduction);
-    }
-    return sum;
+LLVMValueRef attention_strip_at(const attention_lanes *lanes, LLVMValueRef row, unsigned number) {
+    const attention_unit *unit = lanes->block->unit;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef at = add(e, mul(e, row, rt_emit_i64(e, unit->panel)), lanes->column);
+    return add(e, at, rt_emit_i64(e, number * unit->panel));
+}
+
+LLVMValueRef attention_sees(const attention_lanes *lanes, LLVMValueRef row, unsigned number) {
+    const attention_unit *unit = lanes->block->unit;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef key = add(e, add(e, lanes->block->key, row), rt_emit_i64(e, number));
+    key = rt_emit_splat(e, LLVMBuildTrunc(e->builder, key, e->i32, ""), unit->lanes);
+    return LLVMBuildICmp(e->builder, LLVMIntSLE, key, lanes->position, "");
+}
+
+void attention_draw(const attention_lanes *lanes, LLVMValueRef row, LLVMValueRef kept[KEY_STEP]) {
+    const attention_unit *unit = lanes->block->unit;
+    rt_emitter *e = unit->build->e;
+    rt_draw draw = unit->draw;
+    draw.position = lanes->position;
+    LLVMValueRef key = add(e, lanes->block->key, row);
+    rt_emit_kept_rows(e, &draw, key, unit->facts->dropout, kept);
 }

@@ -4,25 +4,24 @@
  *   d_v_j = sum_i f_ij p_ij d_out_i
  *   ds_ij = scale p_ij (f_ij d_out_i . v_j - mean_i)
  *   d_q_i = sum_j ds_ij k_j,   d_k_j = sum_i ds_ij q_i
- * Probabilities are computed again from lse, block by block of queries. */
+ * Probabilities are computed again from lse, block by block. */
+#include <math.h>
+
 #include "compiler/kernels/attention.h"
-#include "compiler/kernels/product.h"
 #include "compiler/kernels/vector_math.h"
 
 enum { D_OUT = 0, QUERY = 1, KEY = 2, VALUE = 3, OUT = 4, LSE = 5 };
+enum { D_QUERY = 0, D_KEY = 1, D_VALUE = 2 };
 
-/* Strips: bias, transposed keys, transposed values, probabilities and their gradients of a block.
- */
-static int64_t value_strip(const attention_facts *f) {
-    return 1 + f->padded_head_size;
-}
-static int64_t p_strip(const attention_facts *f) {
-    return value_strip(f) + f->padded_head_size;
+static int64_t transpose_numbers(const attention_facts *f) {
+    return f->padded_head_size * ATTENTION_QUERIES;
 }
 
 rt_dim attention_gradient_scratch(const rt_graph *graph, rt_node node) {
     attention_facts f = attention_describe(graph, node);
-    return attention_scratch_bytes(graph, node, p_strip(&f) + 2 * ATTENTION_BLOCK, 0);
+    int64_t strips = (int64_t)ATTENTION_KEYS * ATTENTION_QUERIES, singles = 3 * ATTENTION_QUERIES;
+    return attention_scratch_bytes(graph, node, 2,
+                                   4 * transpose_numbers(&f) + 2 * strips + singles);
 }
 
 /* Five products where the forward has two. */
@@ -33,117 +32,176 @@ rt_dim attention_gradient_flops(const rt_graph *graph, rt_node node) {
     return kernel_scaled(graph, pairs, 10 * f.width);
 }
 
-/* Leaves f p in the scores' strip and ds in the other. */
-static LLVMValueRef gradient_step(const attention_query *q, LLVMValueRef key, unsigned lanes,
-                                  LLVMValueRef sum) {
-    rt_emitter *e = q->unit->build->e;
-    const attention_facts *facts = q->unit->facts;
-    LLVMValueRef score = attention_score(q, key, lanes);
-    LLVMValueRef p = rt_emit_exp_falling(e, sub(e, score, rt_emit_splat(e, q->shift, lanes)));
-    LLVMValueRef factor = attention_drop(q, key, real(e, p, 1 / (1 - facts->dropout)));
-    LLVMValueRef dp = rt_emit_load(e, RT_F32, q->other, key, lanes, NULL);
-    LLVMValueRef ds = sub(e, mul(e, factor, dp), rt_emit_splat(e, q->mean, lanes));
-    ds = mul(e, mul(e, p, real(e, p, facts->scale)), ds);
-    rt_emit_store(e, RT_F32, mul(e, p, factor), q->scores, key, NULL);
-    rt_emit_store(e, RT_F32, ds, q->other, key, NULL);
+/* Scratch of the unit. The block's queries and their d_out stand there twice, transposed for scores
+ * and packed for the gradients of keys; lse and means are one number per query. */
+typedef struct backward {
+    LLVMValueRef queries_across, d_out_across, queries, d_out;
+    LLVMValueRef p, ds; /* strips */
+    LLVMValueRef lse, means, positions;
+    LLVMValueRef keys, values; /* the row's, packed */
+    LLVMValueRef shift, mean;  /* of the lanes */
+} backward;
+
+/* ---- strips: scores and d_out . v become f p and ds */
+
+static LLVMValueRef gradient_step(const attention_lanes *lanes, LLVMValueRef row, LLVMValueRef sum,
+                                  void *state) {
+    const backward *own = state;
+    const attention_unit *unit = lanes->block->unit;
+    const attention_facts *facts = unit->facts;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef kept[KEY_STEP], minus = LLVMBuildFNeg(e->builder, own->shift, "");
+    if (facts->dropout > 0) attention_draw(lanes, row, kept);
+    for (unsigned i = 0; i < KEY_STEP; ++i) {
+        LLVMValueRef at = attention_strip_at(lanes, row, i);
+        LLVMValueRef p = rt_emit_load(e, RT_F32, own->p, at, unit->lanes, NULL);
+        LLVMValueRef dp = rt_emit_load(e, RT_F32, own->ds, at, unit->lanes, NULL);
+        LLVMValueRef zero = real(e, p, 0), is_hidden = is_equal(e, p, real(e, p, -INFINITY));
+        p = rt_emit_exp_falling(e, mul_add(e, p, real(e, p, facts->scale), minus));
+        if (facts->scale <= 0) p = where(e, is_hidden, zero, p);
+        if (facts->is_causal) p = where(e, attention_sees(lanes, row, i), p, zero);
+        LLVMValueRef dropped = p;
+        if (facts->dropout > 0) {
+            LLVMValueRef factor = real(e, p, 1 / (1 - facts->dropout));
+            dropped = where(e, kept[i], mul(e, p, factor), zero);
+            dp = where(e, kept[i], mul(e, dp, factor), zero);
+        }
+        LLVMValueRef ds = mul(e, mul(e, p, real(e, p, facts->scale)), sub(e, dp, own->mean));
+        rt_emit_store(e, RT_F32, dropped, own->p, at, NULL);
+        rt_emit_store(e, RT_F32, ds, own->ds, at, NULL);
+    }
     return sum;
 }
+
+static void emit_gradients(const attention_lanes *lanes, void *state) {
+    backward *own = state;
+    const attention_unit *unit = lanes->block->unit;
+    rt_emitter *e = unit->build->e;
+    own->shift = rt_emit_load(e, RT_F32, own->lse, lanes->column, unit->lanes, NULL);
+    own->mean = rt_emit_load(e, RT_F32, own->means, lanes->column, unit->lanes, NULL);
+    attention_emit_pass(lanes, gradient_step, rt_emit_i64(e, 0), own);
+}
+
+/* ---- products */
+
+/* result (of keys) += strips' x (of the block's queries). */
+static void emit_key_gradient(const attention_block *block, LLVMValueRef strips, LLVMValueRef x,
+                              int result) {
+    const attention_unit *unit = block->unit;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef zero = rt_emit_i64(e, 0);
+    rt_emit_product(
+        e, &(rt_product){.dtype = RT_F32,
+                         .a = strips,
+                         .a_row = rt_emit_i64(e, unit->panel),
+                         .a_inner = rt_emit_i64(e, 1),
+                         .b = x,
+                         .b_inner = rt_emit_i64(e, unit->facts->padded_head_size),
+                         .c = attention_key(unit, unit->build->results[result], block->key),
+                         .c_row = rt_emit_i64(e, unit->facts->width),
+                         .rows = block->key_count,
+                         .columns = rt_emit_i64(e, unit->facts->head_size),
+                         .inner = block->count,
+                         .adds = LLVMBuildICmp(e->builder, LLVMIntSGT, block->first, zero, "")});
+}
+
+static void emit_keys(attention_block *block, void *state) {
+    backward *own = state;
+    const attention_unit *unit = block->unit;
+    rt_kernel_build *build = unit->build;
+    rt_emitter *e = build->e;
+    LLVMValueRef zero = rt_emit_i64(e, 0), size = rt_emit_i64(e, unit->facts->padded_head_size);
+    attention_emit_scores(block, own->keys, own->queries_across, own->p);
+    attention_emit_scores(block, own->values, own->d_out_across, own->ds);
+    attention_emit_masks(block, own->p);
+    attention_emit_lanes(block, emit_gradients, own);
+    emit_key_gradient(block, own->p, own->d_out, D_VALUE);
+    emit_key_gradient(block, own->ds, own->queries, D_KEY);
+    rt_emit_product(
+        e, &(rt_product){.dtype = RT_F32,
+                         .a = own->ds,
+                         .a_row = rt_emit_i64(e, 1),
+                         .a_inner = rt_emit_i64(e, unit->panel),
+                         .b = emit_at(e, own->keys, block->key, size, 4),
+                         .b_inner = size,
+                         .c = attention_query(unit, build->results[D_QUERY], block->first),
+                         .c_row = rt_emit_i64(e, unit->facts->width),
+                         .rows = block->count,
+                         .columns = rt_emit_i64(e, unit->facts->head_size),
+                         .inner = block->key_count,
+                         .adds = LLVMBuildICmp(e->builder, LLVMIntSGT, block->key, zero, "")});
+}
+
+/* ---- a block of queries */
 
 /* d_out . out of the head at one query. */
 static LLVMValueRef emit_mean(const attention_unit *unit, LLVMValueRef query) {
     rt_kernel_build *build = unit->build;
     rt_emitter *e = build->e;
-    unsigned lanes = rt_emit_target_lanes(e, 4);
-    LLVMValueRef d_out = attention_query_at(unit, build->operands[D_OUT], query);
-    LLVMValueRef out = attention_query_at(unit, build->operands[OUT], query);
-    vector_loop v = emit_vector_loop(e, rt_emit_i64(e, unit->facts->head_size), lanes);
-    LLVMTypeRef type = rt_emit_vector_type(e, e->f32, lanes);
-    LLVMValueRef sum = rt_emit_loop_carry(e, &v.loop, rt_emit_real(e, type, 0));
-    LLVMValueRef x = rt_emit_load(e, RT_F32, d_out, v.loop.index, lanes, v.mask);
-    LLVMValueRef y = rt_emit_load(e, RT_F32, out, v.loop.index, lanes, v.mask);
-    rt_emit_loop_next(e, &v.loop, sum, mul_add(e, x, y, sum));
-    rt_emit_loop_end(e, &v.loop);
-    return rt_emit_reduce_lanes(e, rt_emit_loop_result(&v.loop, sum), RT_LANES_SUM);
+    LLVMValueRef d_out = attention_query(unit, build->operands[D_OUT], query);
+    LLVMValueRef out = attention_query(unit, build->operands[OUT], query), sum = NULL;
+    for (int64_t column = 0; column < unit->facts->head_size; column += unit->lanes) {
+        LLVMValueRef at = rt_emit_i64(e, column), mask = NULL;
+        if (column + unit->lanes > unit->facts->head_size)
+            mask = rt_emit_tail_mask(e, at, rt_emit_i64(e, unit->facts->head_size), unit->lanes);
+        LLVMValueRef x = rt_emit_load(e, RT_F32, d_out, at, unit->lanes, mask);
+        LLVMValueRef y = rt_emit_load(e, RT_F32, out, at, unit->lanes, mask);
+        sum = sum ? mul_add(e, x, y, sum) : mul(e, x, y);
+    }
+    return rt_emit_reduce_lanes(e, sum, RT_LANES_SUM);
 }
 
-static void emit_queries(const attention_unit *unit, LLVMValueRef first, LLVMValueRef count,
-                         LLVMValueRef p, LLVMValueRef ds) {
+static void emit_singles(const attention_block *block, const backward *own) {
+    const attention_unit *unit = block->unit;
     rt_kernel_build *build = unit->build;
     rt_emitter *e = build->e;
-    rt_loop number = rt_emit_loop_begin(e, rt_emit_i64(e, 0), count, rt_emit_i64(e, 1), "query");
-    LLVMValueRef query = add(e, first, number.index);
-    LLVMValueRef lse_at = attention_lse_at(unit, query);
-    attention_query q = {.unit = unit,
-                         .position = attention_position(unit, query),
-                         .scores = emit_at(e, p, number.index, unit->stride, 4),
-                         .other = emit_at(e, ds, number.index, unit->stride, 4),
-                         .shift = rt_emit_load(e, RT_F32, build->operands[LSE], lse_at, 1, NULL),
-                         .mean = emit_mean(unit, query)};
-    attention_emit_pass(&q, gradient_step, rt_emit_real(e, e->f32, 0));
+    rt_loop number =
+        rt_emit_loop_begin(e, rt_emit_i64(e, 0), block->count, rt_emit_i64(e, 1), "query");
+    LLVMValueRef query = add(e, block->first, number.index);
+    LLVMValueRef at = attention_lse_at(unit, query);
+    LLVMValueRef lse = rt_emit_load(e, RT_F32, build->operands[LSE], at, 1, NULL);
+    rt_emit_store(e, RT_F32, lse, own->lse, number.index, NULL);
+    rt_emit_store(e, RT_F32, emit_mean(unit, query), own->means, number.index, NULL);
     rt_emit_loop_end(e, &number);
 }
 
-/* result (of keys) += strips' x (of queries), the sum over the block's queries. */
-static void emit_key_gradient(const attention_unit *unit, LLVMValueRef strips, LLVMValueRef x,
-                              LLVMValueRef count, int result, LLVMValueRef adds) {
-    rt_emitter *e = unit->build->e;
-    LLVMValueRef width = rt_emit_i64(e, unit->facts->width);
-    LLVMValueRef to = attention_key(unit, unit->build->results[result], rt_emit_i64(e, 0));
-    rt_emit_product(e, &(rt_product){.dtype = RT_F32,
-                                     .a = strips,
-                                     .a_row = rt_emit_i64(e, 1),
-                                     .a_inner = unit->stride,
-                                     .b = x,
-                                     .b_inner = width,
-                                     .c = to,
-                                     .c_row = width,
-                                     .rows = unit->keys.length,
-                                     .columns = rt_emit_i64(e, unit->facts->head_size),
-                                     .inner = count,
-                                     .adds = adds});
-}
-
-static void emit_block(const attention_unit *unit, LLVMValueRef first, LLVMValueRef count) {
+static void emit_queries(attention_block *block, void *state) {
+    backward *own = state;
+    const attention_unit *unit = block->unit;
     rt_kernel_build *build = unit->build;
-    const attention_facts *facts = unit->facts;
-    rt_emitter *e = build->e;
-    LLVMValueRef zero = rt_emit_i64(e, 0), width = rt_emit_i64(e, facts->width);
-    LLVMValueRef p = attention_strip(unit, p_strip(facts));
-    LLVMValueRef ds = attention_strip(unit, p_strip(facts) + ATTENTION_BLOCK);
-    attention_emit_scores(unit, build->operands[QUERY], first, count, attention_strip(unit, 1), p);
-    attention_emit_scores(unit, build->operands[D_OUT], first, count,
-                          attention_strip(unit, value_strip(facts)), ds);
-    emit_queries(unit, first, count, p, ds);
-
-    LLVMValueRef adds = LLVMBuildICmp(e->builder, LLVMIntSGT, first, zero, "");
-    LLVMValueRef d_out = attention_query_at(unit, build->operands[D_OUT], first);
-    LLVMValueRef query = attention_query_at(unit, build->operands[QUERY], first);
-    emit_key_gradient(unit, p, d_out, count, 2, adds);
-    emit_key_gradient(unit, ds, query, count, 1, adds);
-    rt_emit_product(e, &(rt_product){.dtype = RT_F32,
-                                     .a = ds,
-                                     .a_row = unit->stride,
-                                     .a_inner = rt_emit_i64(e, 1),
-                                     .b = attention_key(unit, build->operands[KEY], zero),
-                                     .b_inner = width,
-                                     .c = attention_query_at(unit, build->results[0], first),
-                                     .c_row = width,
-                                     .rows = count,
-                                     .columns = rt_emit_i64(e, facts->head_size),
-                                     .inner = unit->keys.length});
+    LLVMValueRef query = build->operands[QUERY], d_out = build->operands[D_OUT];
+    attention_emit_copy(unit, attention_query(unit, query, block->first), block->count,
+                        own->queries);
+    attention_emit_copy(unit, attention_query(unit, d_out, block->first), block->count, own->d_out);
+    LLVMValueRef size = rt_emit_i64(build->e, unit->facts->padded_head_size);
+    attention_emit_transpose(block, own->queries, size, own->queries_across);
+    attention_emit_transpose(block, own->d_out, size, own->d_out_across);
+    attention_emit_positions(block, own->positions);
+    emit_singles(block, own);
+    attention_emit_key_blocks(block, emit_keys, own);
 }
 
-static void emit_unit(const attention_unit *unit) {
-    rt_emitter *e = unit->build->e;
-    LLVMValueRef block = rt_emit_i64(e, ATTENTION_BLOCK), length = unit->queries.length;
-    LLVMValueRef one = rt_emit_i64(e, 1);
-    attention_emit_transpose(unit, KEY, attention_strip(unit, 1));
-    attention_emit_transpose(unit, VALUE, attention_strip(unit, value_strip(unit->facts)));
-    /* Where there is no query, a block of none leaves zeros in d_k and d_v. */
-    rt_loop first =
-        rt_emit_loop_begin(e, rt_emit_i64(e, 0), emit_greater_of(e, length, one), block, "block");
-    emit_block(unit, first.index, emit_less_of(e, sub(e, length, first.index), block));
-    rt_emit_loop_end(e, &first);
+static void emit_unit(attention_unit *unit) {
+    int64_t transpose = transpose_numbers(unit->facts);
+    int64_t strips = (int64_t)ATTENTION_KEYS * ATTENTION_QUERIES;
+    backward own = {.queries_across = attention_take(unit, transpose),
+                    .d_out_across = attention_take(unit, transpose),
+                    .queries = attention_take(unit, transpose),
+                    .d_out = attention_take(unit, transpose),
+                    .p = attention_take(unit, strips),
+                    .ds = attention_take(unit, strips),
+                    .lse = attention_take(unit, ATTENTION_QUERIES),
+                    .means = attention_take(unit, ATTENTION_QUERIES),
+                    .positions = attention_take(unit, ATTENTION_QUERIES),
+                    .keys = attention_take(unit, 0)};
+    rt_kernel_build *build = unit->build;
+    rt_emitter *e = build->e;
+    LLVMValueRef zero = rt_emit_i64(e, 0), length = unit->keys.length;
+    own.values = emit_at(e, own.keys, length, rt_emit_i64(e, unit->facts->padded_head_size), 4);
+    attention_emit_copy(unit, attention_key(unit, build->operands[KEY], zero), length, own.keys);
+    attention_emit_copy(unit, attention_key(unit, build->operands[VALUE], zero), length,
+                        own.values);
+    attention_emit_query_blocks(unit, emit_queries, &own);
 }
 
 void emit_attention_gradient(rt_kernel_build *build) {

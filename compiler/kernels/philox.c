@@ -9,13 +9,11 @@
 
 enum { ROUNDS = 10 };
 
+/* Words that all lanes share stay scalars, whose arithmetic is free beside that of vectors: of the
+ * counter's four words one differs between lanes, and only after two rounds do all. */
 typedef struct words {
-    LLVMValueRef word[4]; /* <lanes x i64>, low halves */
+    LLVMValueRef word[4]; /* <lanes x i64>, low halves, or i64 where all lanes agree */
 } words;
-
-static LLVMValueRef xor3(rt_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) {
-    return LLVMBuildXor(e->builder, LLVMBuildXor(e->builder, a, b, ""), c, "");
-}
 
 static LLVMValueRef low_half(rt_emitter *e, LLVMValueRef x) {
     return LLVMBuildAnd(e->builder, x, rt_emit_int_like(e, x, 0xffffffff), "");
@@ -25,24 +23,34 @@ static LLVMValueRef high_half(rt_emitter *e, LLVMValueRef x) {
     return LLVMBuildLShr(e->builder, x, rt_emit_int_like(e, x, 32), "");
 }
 
-static LLVMValueRef widen_and_splat(rt_emitter *e, LLVMValueRef word, unsigned lanes) {
-    return rt_emit_splat(e, LLVMBuildZExt(e->builder, word, e->i64, ""), lanes);
+static LLVMValueRef wide(rt_emitter *e, LLVMValueRef word) {
+    return LLVMBuildZExt(e->builder, word, e->i64, "");
 }
 
-static words evaluate(rt_emitter *e, const rt_draw *draw, LLVMValueRef counter) {
-    unsigned lanes = rt_emit_lanes(counter);
-    LLVMValueRef c[4] = {counter, widen_and_splat(e, draw->position, lanes),
-                         widen_and_splat(e, draw->example, lanes),
-                         widen_and_splat(e, draw->site, lanes)};
+static LLVMValueRef exclusive_or(rt_emitter *e, LLVMValueRef a, LLVMValueRef b) {
+    unsigned lanes = rt_emit_lanes(a) > rt_emit_lanes(b) ? rt_emit_lanes(a) : rt_emit_lanes(b);
+    if (rt_emit_lanes(a) < lanes) a = rt_emit_splat(e, a, lanes);
+    if (rt_emit_lanes(b) < lanes) b = rt_emit_splat(e, b, lanes);
+    return LLVMBuildXor(e->builder, a, b, "");
+}
+
+/* `key` is a scalar: it joins another one where there is one. */
+static LLVMValueRef mix(rt_emitter *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef key) {
+    if (rt_emit_lanes(b) == 1) return exclusive_or(e, a, exclusive_or(e, b, key));
+    return exclusive_or(e, exclusive_or(e, a, key), b);
+}
+
+static words evaluate(rt_emitter *e, const rt_draw *draw, LLVMValueRef counter,
+                      LLVMValueRef position) {
+    LLVMValueRef c[4] = {counter, position, wide(e, draw->example), wide(e, draw->site)};
     for (int round = 0; round < ROUNDS; ++round) {
-        /* The key of a round differs from the last one's by a constant: scalar work, and the same
-         * for every row of a loop. */
+        /* The key of a round differs from the last one's by a constant. */
         LLVMValueRef k0 = add(e, draw->seed, rt_emit_int(e, e->i32, (int64_t)round * 0x9E3779B9));
         LLVMValueRef k1 = add(e, draw->step, rt_emit_int(e, e->i32, (int64_t)round * 0xBB67AE85));
-        LLVMValueRef p0 = mul(e, low_half(e, c[0]), rt_emit_int_like(e, counter, 0xD2511F53));
-        LLVMValueRef p1 = mul(e, low_half(e, c[2]), rt_emit_int_like(e, counter, 0xCD9E8D57));
-        c[0] = xor3(e, high_half(e, p1), c[1], widen_and_splat(e, k0, lanes));
-        c[2] = xor3(e, high_half(e, p0), c[3], widen_and_splat(e, k1, lanes));
+        LLVMValueRef p0 = mul(e, low_half(e, c[0]), rt_emit_int_like(e, c[0], 0xD2511F53));
+        LLVMValueRef p1 = mul(e, low_half(e, c[2]), rt_emit_int_like(e, c[2], 0xCD9E8D57));
+        c[0] = mix(e, high_half(e, p1), c[1], wide(e, k0));
+        c[2] = mix(e, high_half(e, p0), c[3], wide(e, k1));
         c[1] = p1;
         c[3] = p0;
     }
@@ -85,6 +93,13 @@ static LLVMValueRef single_word(rt_emitter *e, const words *w, LLVMValueRef elem
     return LLVMBuildTrunc(e->builder, word, e->i32, "");
 }
 
+static LLVMValueRef is_kept(rt_emitter *e, LLVMValueRef word, double rate) {
+    double limit = rate * 4294967296.0 + 0.5;
+    uint32_t threshold = limit >= 4294967295.0 ? UINT32_MAX : (uint32_t)limit;
+    return LLVMBuildICmp(e->builder, LLVMIntUGE, word, rt_emit_int_like(e, word, threshold),
+                         "kept");
+}
+
 LLVMValueRef rt_emit_kept(rt_emitter *e, const rt_draw *draw, LLVMValueRef first, unsigned lanes,
                           double rate) {
     RT_ASSERT(lanes == 1 || lanes % 4 == 0);
@@ -92,10 +107,26 @@ LLVMValueRef rt_emit_kept(rt_emitter *e, const rt_draw *draw, LLVMValueRef first
     LLVMValueRef counter = LLVMBuildLShr(e->builder, first, rt_emit_i64(e, 2), "");
     counter =
         add(e, rt_emit_splat(e, counter, counters), rt_emit_lane_numbers(e, e->i64, counters));
-    words w = evaluate(e, draw, counter);
-    LLVMValueRef word = lanes == 1 ? single_word(e, &w, first) : in_order(e, &w);
-    double limit = rate * 4294967296.0 + 0.5;
-    uint32_t threshold = limit >= 4294967295.0 ? UINT32_MAX : (uint32_t)limit;
-    return LLVMBuildICmp(e->builder, LLVMIntUGE, word, rt_emit_int_like(e, word, threshold),
-                         "kept");
+    words w = evaluate(e, draw, counter, wide(e, draw->position));
+    return is_kept(e, lanes == 1 ? single_word(e, &w, first) : in_order(e, &w), rate);
+}
+
+/* Rows with even numbers in one evaluation, those with odd ones in another: then the words of both
+ * are put together without moving lanes. */
+void rt_emit_kept_rows(rt_emitter *e, const rt_draw *draw, LLVMValueRef first, double rate,
+                       LLVMValueRef kept[4]) {
+    unsigned lanes = rt_emit_lanes(draw->position);
+    RT_ASSERT(lanes % 4 == 0);
+    LLVMTypeRef halves = rt_emit_vector_type(e, e->i64, lanes / 2);
+    LLVMValueRef counter = LLVMBuildLShr(e->builder, first, rt_emit_i64(e, 2), "");
+    LLVMValueRef even = LLVMBuildBitCast(e->builder, draw->position, halves, "");
+    words low = evaluate(e, draw, counter, even);
+    words high = evaluate(e, draw, counter, high_half(e, even));
+    for (int i = 0; i < 4; ++i) {
+        LLVMValueRef odd = high.word[i];
+        odd = LLVMBuildShl(e->builder, odd, rt_emit_int_like(e, odd, 32), "");
+        LLVMValueRef both = LLVMBuildOr(e->builder, low_half(e, low.word[i]), odd, "");
+        both = LLVMBuildBitCast(e->builder, both, LLVMTypeOf(draw->position), "");
+        kept[i] = is_kept(e, both, rate);
+    }
 }

@@ -18,4 +18,9 @@ typedef struct rt_draw {
 LLVMValueRef rt_emit_kept(rt_emitter *e, const rt_draw *draw, LLVMValueRef first, unsigned lanes,
                           double rate);
 
+/* The same for many rows at once, their positions being the lanes of draw->position, at least 4:
+ * kept[i] is of element first + i of each row; `first` is a multiple of 4. */
+void rt_emit_kept_rows(rt_emitter *e, const rt_draw *draw, LLVMValueRef first, double rate,
+                       LLVMValueRef kept[4]);
+
 #endif

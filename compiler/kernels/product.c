@@ -13,6 +13,10 @@
 
 enum { MAX_ROWS = 6, MAX_VECTORS = 4 };
 
+/* Steps of the inner index in one turn of its loop, a power of two: counting takes ports from
+ * multiply-adds. */
+enum { STEPS = 2 };
+
 /* ---- the tile: accumulators fill the registers but for b's vectors and one of a's numbers */
 
 typedef struct tile_size {
@@ -38,6 +42,10 @@ int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype) {
 int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype) {
     const rt_emitter e = {.target = target};
     return rt_product_panel(&e, dtype);
+}
+
+int64_t rt_product_strip(const rt_emitter *e, rt_dtype dtype) {
+    return (int64_t)tile_of(e).vectors * vector_lanes(e, dtype);
 }
 
 /* ---- functions of the module */
@@ -71,7 +79,7 @@ typedef struct strip {
     unsigned lanes, tile_rows, tile_vectors;
     LLVMValueRef a, a_row, a_inner, b, b_inner, b_column, c, c_row, rows, columns, inner, adds;
     /* Of the current strip of columns. */
-    LLVMValueRef first_column, mask, initial_mask; /* of its last vector */
+    LLVMValueRef first_column, mask; /* the mask of its last vector */
     unsigned vectors;
 } strip;
 
@@ -79,57 +87,107 @@ static LLVMValueRef column_of(rt_emitter *e, const strip *s, unsigned vector) {
     return add(e, s->first_column, rt_emit_i64(e, vector * s->lanes));
 }
 
-/* The accumulators of a tile before the first multiply-add: c where the product adds to it. */
-static LLVMValueRef initial(rt_emitter *e, const strip *s, LLVMValueRef row, unsigned vector) {
-    LLVMValueRef at = add(e, mul(e, row, s->c_row), column_of(e, s, vector));
-    bool is_last = vector + 1 == s->vectors;
-    if (s->lanes == 1) {
-        /* Reads an element that is there either way. */
-        LLVMValueRef old = rt_emit_load(e, s->dtype, s->c, at, 1, NULL);
-        return where(e, s->adds, old, LLVMConstNull(LLVMTypeOf(old)));
+/* The rows of a tile: where they begin in a, and in c at the strip's first column. */
+typedef struct tile {
+    unsigned count;
+    LLVMValueRef a[MAX_ROWS], c[MAX_ROWS];
+    LLVMValueRef sums[MAX_ROWS][MAX_VECTORS];
+} tile;
+
+/* The same pointer, but the code generator does not see where it comes from: it would compute rows
+ * from each other inside the inner loop, on ports that multiply-adds need. */
+static LLVMValueRef hide_origin(rt_emitter *e, LLVMValueRef pointer) {
+    LLVMTypeRef type = LLVMFunctionType(e->pointer, &e->pointer, 1, false);
+    LLVMValueRef code =
+        LLVMGetInlineAsm(type, "", 0, "=r,0", 4, false, false, LLVMInlineAsmDialectATT, false);
+    return LLVMBuildCall2(e->builder, type, code, &pointer, 1, "");
+}
+
+static LLVMValueRef vector_at(rt_emitter *e, const strip *s, unsigned vector) {
+    return rt_emit_i64(e, vector * s->lanes);
+}
+
+static LLVMValueRef last_mask(const strip *s, unsigned vector) {
+    return s->lanes > 1 && vector + 1 == s->vectors ? s->mask : NULL;
+}
+
+/* The accumulators before the first multiply-add: c where the product adds to it. */
+static void load_sums(rt_emitter *e, const strip *s, tile *t) {
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->builder);
+    rt_branch adds = rt_emit_if_begin(e, s->adds, "adds");
+    LLVMBasicBlockRef old = LLVMGetInsertBlock(e->builder);
+    for (unsigned r = 0; r < t->count; ++r)
+        for (unsigned v = 0; v < s->vectors; ++v)
+            t->sums[r][v] =
+                rt_emit_load(e, s->dtype, t->c[r], vector_at(e, s, v), s->lanes, last_mask(s, v));
+    rt_emit_if_end(e, &adds);
+    for (unsigned r = 0; r < t->count; ++r) {
+        for (unsigned v = 0; v < s->vectors; ++v) {
+            LLVMTypeRef type = LLVMTypeOf(t->sums[r][v]);
+            LLVMValueRef values[] = {LLVMConstNull(type), t->sums[r][v]};
+            LLVMBasicBlockRef blocks[] = {before, old};
+            t->sums[r][v] = LLVMBuildPhi(e->builder, type, "");
+            LLVMAddIncoming(t->sums[r][v], values, blocks, 2);
+        }
     }
-    LLVMValueRef mask = is_last ? s->initial_mask : rt_emit_splat(e, s->adds, s->lanes);
-    return rt_emit_load(e, s->dtype, s->c, at, s->lanes, mask);
 }
 
 static LLVMValueRef multiply_add(rt_emitter *e, LLVMValueRef x, LLVMValueRef y, LLVMValueRef sum) {
     return is_real(x) ? mul_add(e, x, y, sum) : add(e, sum, mul(e, x, y));
 }
 
-/* Rows [row, row + count) of the strip. */
-static void emit_tile(rt_emitter *e, const strip *s, LLVMValueRef row, unsigned count) {
-    LLVMValueRef sums[MAX_ROWS][MAX_VECTORS], a_at[MAX_ROWS], rows[MAX_ROWS];
-    for (unsigned r = 0; r < count; ++r) {
-        rows[r] = add(e, row, rt_emit_i64(e, r));
-        a_at[r] = mul(e, rows[r], s->a_row);
-        for (unsigned v = 0; v < s->vectors; ++v) sums[r][v] = initial(e, s, rows[r], v);
-    }
-    rt_loop k = rt_emit_loop_begin(e, rt_emit_i64(e, 0), s->inner, rt_emit_i64(e, 1), "inner");
-    for (unsigned r = 0; r < count; ++r)
-        for (unsigned v = 0; v < s->vectors; ++v)
-            sums[r][v] = rt_emit_loop_carry(e, &k, sums[r][v]);
-    LLVMValueRef b_row = mul(e, k.index, s->b_inner), a_k = mul(e, k.index, s->a_inner);
-    LLVMValueRef b[MAX_VECTORS];
+/* sums += a[.][k] b[k][.] */
+static void emit_step(rt_emitter *e, const strip *s, tile *t, LLVMValueRef k) {
+    LLVMValueRef b_row = mul(e, k, s->b_inner), a_k = mul(e, k, s->a_inner), b[MAX_VECTORS];
     for (unsigned v = 0; v < s->vectors; ++v) {
         LLVMValueRef column = column_of(e, s, v);
         if (s->b_column) column = mul(e, column, s->b_column);
-        b[v] = rt_emit_load(e, s->dtype, s->b, add(e, b_row, column), s->lanes,
-                            v + 1 == s->vectors ? s->mask : NULL);
+        b[v] = rt_emit_load(e, s->dtype, s->b, add(e, b_row, column), s->lanes, last_mask(s, v));
     }
-    for (unsigned r = 0; r < count; ++r) {
-        LLVMValueRef x = rt_emit_load(e, s->dtype, s->a, add(e, a_k, a_at[r]), 1, NULL);
+    for (unsigned r = 0; r < t->count; ++r) {
+        LLVMValueRef x = rt_emit_load(e, s->dtype, t->a[r], a_k, 1, NULL);
         x = rt_emit_splat(e, x, s->lanes);
         for (unsigned v = 0; v < s->vectors; ++v)
-            rt_emit_loop_next(e, &k, sums[r][v], multiply_add(e, x, b[v], sums[r][v]));
+            t->sums[r][v] = multiply_add(e, x, b[v], t->sums[r][v]);
     }
+}
+
+/* Steps [begin, end) of the inner index, so many in one turn of a loop. */
+static void emit_steps(rt_emitter *e, const strip *s, tile *t, LLVMValueRef begin, LLVMValueRef end,
+                       unsigned steps) {
+    LLVMValueRef carried[MAX_ROWS][MAX_VECTORS];
+    rt_loop k = rt_emit_loop_begin(e, begin, end, rt_emit_i64(e, steps), "inner");
+    for (unsigned r = 0; r < t->count; ++r)
+        for (unsigned v = 0; v < s->vectors; ++v)
+            carried[r][v] = t->sums[r][v] = rt_emit_loop_carry(e, &k, t->sums[r][v]);
+    for (unsigned step = 0; step < steps; ++step)
+        emit_step(e, s, t, add(e, k.index, rt_emit_i64(e, step)));
+    for (unsigned r = 0; r < t->count; ++r)
+        for (unsigned v = 0; v < s->vectors; ++v)
+            rt_emit_loop_next(e, &k, carried[r][v], t->sums[r][v]);
     rt_emit_loop_end(e, &k);
+    for (unsigned r = 0; r < t->count; ++r)
+        for (unsigned v = 0; v < s->vectors; ++v)
+            t->sums[r][v] = rt_emit_loop_result(&k, carried[r][v]);
+}
+
+/* Rows [row, row + count) of the strip. */
+static void emit_tile(rt_emitter *e, const strip *s, LLVMValueRef row, unsigned count) {
+    size_t bytes = (size_t)rt_dtype_bytes(s->dtype);
+    tile t = {.count = count};
     for (unsigned r = 0; r < count; ++r) {
-        for (unsigned v = 0; v < s->vectors; ++v) {
-            LLVMValueRef at = add(e, mul(e, rows[r], s->c_row), column_of(e, s, v));
-            rt_emit_store(e, s->dtype, rt_emit_loop_result(&k, sums[r][v]), s->c, at,
-                          v + 1 == s->vectors ? s->mask : NULL);
-        }
+        LLVMValueRef number = add(e, row, rt_emit_i64(e, r));
+        t.a[r] = hide_origin(e, rt_emit_address(e, s->a, mul(e, number, s->a_row), bytes));
+        LLVMValueRef at = add(e, mul(e, number, s->c_row), s->first_column);
+        t.c[r] = rt_emit_address(e, s->c, at, bytes);
     }
+    load_sums(e, s, &t);
+    LLVMValueRef even = LLVMBuildAnd(e->builder, s->inner, rt_emit_i64(e, -STEPS), "");
+    emit_steps(e, s, &t, rt_emit_i64(e, 0), even, STEPS);
+    emit_steps(e, s, &t, even, s->inner, 1);
+    for (unsigned r = 0; r < count; ++r)
+        for (unsigned v = 0; v < s->vectors; ++v)
+            rt_emit_store(e, s->dtype, t.sums[r][v], t.c[r], vector_at(e, s, v), last_mask(s, v));
 }
 
 /* All rows of a strip of `vectors` vectors: full tiles, then pairs, then one by one. */
@@ -140,8 +198,6 @@ static void emit_strip(rt_emitter *e, strip *s, unsigned vectors) {
     if (s->lanes > 1) {
         LLVMValueRef last = column_of(e, s, vectors - 1);
         s->mask = rt_emit_tail_mask(e, last, s->columns, s->lanes);
-        s->initial_mask =
-            LLVMBuildAnd(e->builder, s->mask, rt_emit_splat(e, s->adds, s->lanes), "");
     }
     for (unsigned i = 0; i < RT_COUNT_OF(sizes); ++i) {
         LLVMValueRef left = sub(e, s->rows, begin), size = rt_emit_i64(e, sizes[i]);

@@ -26,6 +26,10 @@ int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype);
 /* The same before anything is emitted. */
 int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype);
 
+/* Columns that rt_emit_product computes at once: a width without ragged ends. At most
+ * RT_PRODUCT_MAX_PANEL. */
+int64_t rt_product_strip(const rt_emitter *e, rt_dtype dtype);
+
 /* to[i][j] = from[i][j] for f32, in rows of `width` columns, a multiple of RT_TRANSPOSE_PAD, of
  * which those from `columns` on become 0. */
 typedef struct rt_copy_job {

@@ -49,8 +49,8 @@ static const double exp_f64[] = {
     2.7630372428404071e-07, 2.4999432047663874e-08};
 
 typedef struct exp_parts {
-    LLVMValueRef r;
-    LLVMValueRef n_bits; /* n in the exponent's place of the bits */
+    LLVMValueRef r, r_low; /* r_low: what rounding took from r */
+    LLVMValueRef n_bits;   /* n in the exponent's place of the bits */
 } exp_parts;
 
 /* Adding 1.5 * 2^(mantissa bits) rounds to an integer and leaves it in the low bits, whose shift to
@@ -60,17 +60,17 @@ static exp_parts split_exp(rt_emitter *e, LLVMValueRef x) {
     double magic = wide ? 0x1.8p52 : 0x1.8p23, high = wide ? 0x1.62e42feep-1 : 0x1.63p-1;
     LLVMValueRef shifted = mul_add(e, x, real(e, x, 0x1.71547652b82fep0), real(e, x, magic));
     LLVMValueRef n = sub(e, shifted, real(e, x, magic));
-    LLVMValueRef r = mul_add(e, n, real(e, x, -high), x);
-    r = mul_add(e, n, real(e, x, wide ? -0x1.a39ef35793c76p-33 : 0x1.bd0105c610ca8p-13), r);
-    LLVMValueRef bits = bits_of(e, shifted);
+    LLVMValueRef rest = mul_add(e, n, real(e, x, -high), x);
+    LLVMValueRef low = real(e, x, wide ? -0x1.a39ef35793c76p-33 : 0x1.bd0105c610ca8p-13);
+    LLVMValueRef r = mul_add(e, n, low, rest), bits = bits_of(e, shifted);
     return (exp_parts){
-        r, LLVMBuildShl(e->builder, bits, rt_emit_int_like(e, bits, wide ? 52 : 23), "")};
+        r, mul_add(e, n, low, sub(e, rest, r)),
+        LLVMBuildShl(e->builder, bits, rt_emit_int_like(e, bits, wide ? 52 : 23), "")};
 }
 
-/* exp(r) - 1 */
+/* exp(r) - 1 for f64 */
 static LLVMValueRef exp_tail(rt_emitter *e, LLVMValueRef r) {
-    LLVMValueRef p = is_double(r) ? POLYNOMIAL(e, r, exp_f64) : POLYNOMIAL(e, r, exp_f32);
-    return mul_add(e, mul(e, r, r), p, r);
+    return mul_add(e, mul(e, r, r), POLYNOMIAL(e, r, exp_f64), r);
 }
 
 /* 2^n */
@@ -97,7 +97,10 @@ LLVMValueRef rt_emit_exp_falling(rt_emitter *e, LLVMValueRef x) {
 
 LLVMValueRef rt_emit_exp(rt_emitter *e, LLVMValueRef x) {
     exp_parts parts = split_exp(e, x);
-    LLVMValueRef y = add(e, exp_tail(e, parts.r), real(e, x, 1));
+    LLVMValueRef p =
+        is_double(x) ? POLYNOMIAL(e, parts.r, exp_f64) : POLYNOMIAL(e, parts.r, exp_f32);
+    LLVMValueRef tail = mul_add(e, mul(e, parts.r, parts.r), p, parts.r_low);
+    LLVMValueRef y = add(e, add(e, tail, parts.r), real(e, x, 1));
     /* On the bits, not by a factor: 2^n alone would overflow for the largest results. */
     y = real_of_bits(e, add(e, bits_of(e, y), parts.n_bits), x);
     y = where(e, is_less(e, x, real(e, x, least_exponent(x))), real(e, x, 0), y);

@@ -4,7 +4,7 @@
  *
  * Coefficients come from fit_polynomials.py. The errors stated for f32 hold for all inputs there
  * are, in units of the last place of the result (tests/unit/test_vector_math.c tries every one of
- * them); a target that does not fuse may make errors a quarter larger. NaN gives NaN, and results
+ * them); a target that does not fuse may make errors a third larger. NaN gives NaN, and results
  * below the smallest normal number may become 0. */
 #ifndef RETORT_COMPILER_KERNELS_VECTOR_MATH_H
 #define RETORT_COMPILER_KERNELS_VECTOR_MATH_H
@@ -15,11 +15,11 @@ LLVMValueRef rt_emit_exp(rt_emitter *e, LLVMValueRef x); /* f32 1 ulp, f64 2 */
 /* For softmax: x <= 0 (or NaN); cheaper. f32 2 ulp, f64 as rt_emit_exp. */
 LLVMValueRef rt_emit_exp_falling(rt_emitter *e, LLVMValueRef x);
 LLVMValueRef rt_emit_log(rt_emitter *e, LLVMValueRef x);     /* f32 1.2 ulp, f64 2 */
-LLVMValueRef rt_emit_tanh(rt_emitter *e, LLVMValueRef x);    /* f32 5 ulp, f64 4 */
-LLVMValueRef rt_emit_erf(rt_emitter *e, LLVMValueRef x);     /* f32 5.5 ulp, f64 4 */
-LLVMValueRef rt_emit_sigmoid(rt_emitter *e, LLVMValueRef x); /* f32 2.4 ulp, f64 4 */
+LLVMValueRef rt_emit_tanh(rt_emitter *e, LLVMValueRef x);    /* f32 5.8 ulp, f64 4 */
+LLVMValueRef rt_emit_erf(rt_emitter *e, LLVMValueRef x);     /* f32 5.6 ulp, f64 4 */
+LLVMValueRef rt_emit_sigmoid(rt_emitter *e, LLVMValueRef x); /* f32 2.5 ulp, f64 4 */
 LLVMValueRef rt_emit_sqrt(rt_emitter *e, LLVMValueRef x);    /* correctly rounded */
-LLVMValueRef rt_emit_rsqrt(rt_emitter *e, LLVMValueRef x);   /* f32 1.1 ulp, f64 1.5 */
+LLVMValueRef rt_emit_rsqrt(rt_emitter *e, LLVMValueRef x);   /* f32 1 ulp, f64 1.5 */
 /* |x| <= 2^20: f32 0.6 ulp, f64 absolute error 4e-16. */
 LLVMValueRef rt_emit_sin(rt_emitter *e, LLVMValueRef x);
 LLVMValueRef rt_emit_cos(rt_emitter *e, LLVMValueRef x);

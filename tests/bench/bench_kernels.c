@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* bench-kernels: single kernels against the machine's limits, one JSON line per case.
  *
- *     bench-kernels [--case SUBSTRING]... [--rounds N] [--list]
+ *     bench-kernels [--case SUBSTRING]... [--rounds N] [--threads 1] [--list]
  *
- * One thread, given to one core. Beside each measurement the core's clock or peak is measured, and
- * the ratio is what is printed: it holds when the clock changes. */
+ * One thread (the option is there for tests/bench/compare), given to one core. Beside each
+ * measurement the core's clock or peak is measured, and the ratio is what is printed: it holds when
+ * the clock changes. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,10 +44,14 @@ int main(int argc, char **argv) {
             options.lists = true;
         } else if (i + 1 < argc && !strcmp(argv[i], "--rounds") && atoi(argv[i + 1]) > 0) {
             options.rounds = atoi(argv[++i]);
+        } else if (i + 1 < argc && !strcmp(argv[i], "--threads") && !strcmp(argv[i + 1], "1")) {
+            ++i;
         } else if (i + 1 < argc && !strcmp(argv[i], "--case") && options.part_count < 16) {
             options.parts[options.part_count++] = argv[++i];
         } else {
-            fputs("usage: bench-kernels [--case SUBSTRING]... [--rounds N] [--list]\n", stderr);
+            fputs(
+                "usage: bench-kernels [--case SUBSTRING]... [--rounds N] [--threads 1] [--list]\n",
+                stderr);
             return 2;
         }
     }

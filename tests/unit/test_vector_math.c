@@ -59,7 +59,7 @@ typedef struct bounds {
     double ulps;
     double absolute; /* an absolute error that is fine too */
 } bounds;
-static const double SLACK = 1.25;
+static const double SLACK = 1.35;
 
 typedef struct finding {
     double ulps;
@@ -174,25 +174,25 @@ static void test_log(void) {
 }
 
 static void test_tanh(void) {
-    check_f32(rt_emit_tanh, true_tanh, within(5));
+    check_f32(rt_emit_tanh, true_tanh, within(5.8));
     check_f64(rt_emit_tanh, tanh, -25, 25, 1e-15, 1e-300);
     check_f64(rt_emit_tanh, tanh, -0.01, 0.01, 1e-15, 1e-300);
 }
 
 static void test_erf(void) {
-    check_f32(rt_emit_erf, true_erf, within(5.5));
+    check_f32(rt_emit_erf, true_erf, within(5.6));
     check_f64(rt_emit_erf, erf, -7, 7, 1e-15, 1e-300);
     check_f64(rt_emit_erf, erf, -0.01, 0.01, 1e-15, 1e-300);
 }
 
 static void test_sigmoid(void) {
-    check_f32(rt_emit_sigmoid, true_sigmoid, within(2.4));
+    check_f32(rt_emit_sigmoid, true_sigmoid, within(2.5));
     check_f64(rt_emit_sigmoid, logistic, -700, 40, 1e-15, 1e-300);
 }
 
 static void test_roots(void) {
     check_f32(rt_emit_sqrt, sqrt, within(0.5001));
-    check_f32(rt_emit_rsqrt, inverse_root, within(1.1));
+    check_f32(rt_emit_rsqrt, inverse_root, within(1));
     check_f64(rt_emit_rsqrt, inverse_root, 1e-9, 10, 5e-16, 0);
 }
 
