@@ -4,6 +4,7 @@
 #include "compiler/training_program.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "compiler/import_model.h"
 #include "models/build.h"
@@ -49,6 +50,7 @@ static rt_peft_facts peft_facts(const program *p) {
         .alpha = rt_spec_get(p->spec, RT_SPEC_method_alpha)->real,
         .dropout = rt_spec_get(p->spec, RT_SPEC_method_dropout)->real,
         .position_offset = rt_spec_get(p->spec, RT_SPEC_method_position_offset)->integer,
+        .is_prompt_first = strcmp(rt_spec_get(p->spec, RT_SPEC_method_place)->text, "first") == 0,
         .base = rt_spec_get(p->spec, RT_SPEC_model_from)->path,
     };
 }

@@ -200,7 +200,9 @@ rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_are
     rt_job_reader r = {
         .job = job, .spec = spec, .options = options, .diagnostics = diagnostics, .arena = arena};
     *job = (rt_job){.spec = spec};
+    const rt_spec_value *prompt = rt_spec_get(spec, RT_SPEC_method_prompt_tokens);
     job->first_position = rt_spec_get(spec, RT_SPEC_method_position_offset)->integer;
+    if (prompt->is_present) job->first_position += prompt->integer;
     job->has_teacher = rt_spec_has_section(spec, RT_SPEC_SECTION_teacher);
     job->is_regression = rt_spec_is_regression(spec);
     job->has_key_mask = is_choice(rt_spec_get(spec, RT_SPEC_data_padding), "counted");

@@ -14,8 +14,10 @@
 
 static const struct {
     const char *text, *prefix; /* of names */
-} kinds[RT_PEFT_KIND_COUNT] = {
-    {"LORA", "base_model.model."}, {"IA3", "base_model.model."}, {"PREFIX_TUNING", "base_model."}};
+} kinds[RT_PEFT_KIND_COUNT] = {{"LORA", "base_model.model."},
+                               {"IA3", "base_model.model."},
+                               {"PREFIX_TUNING", "base_model."},
+                               {"PROMPT_TUNING", "base_model."}};
 
 static const struct {
     const char *ending;
@@ -23,7 +25,8 @@ static const struct {
 } endings[] = {{".lora_A.weight", RT_PEFT_LORA},
                {".lora_B.weight", RT_PEFT_LORA},
                {".ia3_l", RT_PEFT_IA3},
-               {"prompt_encoder.embedding.weight", RT_PEFT_PREFIX}};
+               {"prompt_encoder.embedding.weight", RT_PEFT_PREFIX},
+               {"prompt.embedding.weight", RT_PEFT_PROMPT}};
 
 const char *rt_peft_kind_text(rt_peft_kind kind) {
     return kinds[kind].text;
@@ -61,7 +64,8 @@ rt_peft_kind rt_peft_kind_of_module(const rt_module *module, const rt_model_para
 }
 
 const char *rt_peft_name(rt_peft_kind kind, const char *name, rt_arena *arena) {
-    if (rt_peft_kind_of(name) == RT_PEFT_PREFIX) return "prompt_embeddings";
+    rt_peft_kind own = rt_peft_kind_of(name);
+    if (own == RT_PEFT_PREFIX || own == RT_PEFT_PROMPT) return "prompt_embeddings";
     return rt_arena_format(arena, "%s%s", kinds[kind].prefix, name);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Adaptations as folders of the PEFT library: adapter_config.json and adapter_model.safetensors,
  * which hold what a method added and what else it trained, and not the base. Of low-rank maps
- * (LORA), scales (IA3) and prefixes (PREFIX_TUNING), told apart by the names of what was added. */
+ * (LORA), scales (IA3), prefixes (PREFIX_TUNING) and prompts (PROMPT_TUNING), told apart by the
+ * names of what was added. */
 #ifndef RETORT_MODELS_PEFT_H
 #define RETORT_MODELS_PEFT_H
 
@@ -12,6 +13,7 @@
 typedef struct rt_peft_facts {
     double alpha, dropout;   /* of low-rank maps */
     int64_t position_offset; /* of prefixes; PEFT's is the number of virtual tokens */
+    bool is_prompt_first;    /* of prompts; PEFT's are */
     const char *base;        /* path or name of the base model */
 } rt_peft_facts;
 

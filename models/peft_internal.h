@@ -13,6 +13,7 @@ typedef enum rt_peft_kind {
     RT_PEFT_LORA,
     RT_PEFT_IA3,
     RT_PEFT_PREFIX,
+    RT_PEFT_PROMPT,
     RT_PEFT_KIND_COUNT /* none */
 } rt_peft_kind;
 

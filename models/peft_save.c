@@ -127,19 +127,23 @@ static void put_ia3(saver *s, json_t *root) {
     put_targets(s, root, "feedforward_modules", ".ia3_l", true);
 }
 
-static void put_prefix(saver *s, json_t *root) {
+static void put_virtual_tokens(saver *s, json_t *root) {
     json_object_set_new(root, "num_virtual_tokens", json_integer(size_of(s, first_added(s), 0)));
     json_object_set_new(root, "token_dim", json_integer(s->config->width));
-    json_object_set_new(root, "encoder_hidden_size", json_integer(s->config->width));
     json_object_set_new(root, "num_attention_heads", json_integer(s->config->heads));
     json_object_set_new(root, "num_layers", json_integer(s->config->layers));
     json_object_set_new(root, "num_transformer_submodules", json_integer(1));
+}
+
+static void put_prefix(saver *s, json_t *root) {
+    put_virtual_tokens(s, root);
+    json_object_set_new(root, "encoder_hidden_size", json_integer(s->config->width));
     json_object_set_new(root, "prefix_projection", json_false());
 }
 
 static rt_status save_config(saver *s, const char *path) {
-    static void (*const put[RT_PEFT_KIND_COUNT])(saver *, json_t *) = {put_lora, put_ia3,
-                                                                       put_prefix};
+    static void (*const put[RT_PEFT_KIND_COUNT])(saver *, json_t *) = {
+        put_lora, put_ia3, put_prefix, put_virtual_tokens};
     json_t *root = json_object();
     json_object_set_new(root, "peft_type", json_string(rt_peft_kind_text(s->kind)));
     json_object_set_new(root, "task_type", json_string("SEQ_CLS"));
@@ -167,6 +171,9 @@ static rt_status check(saver *s) {
     if (s->kind == RT_PEFT_KIND_COUNT)
         return rt_fail(s->error, RT_INVALID_ARGUMENT,
                        "the method adds nothing to the model: the trained model is the whole");
+    if (s->kind == RT_PEFT_PROMPT && !s->facts->is_prompt_first)
+        return rt_fail(s->error, RT_UNSUPPORTED,
+                       "PEFT's prompts stand before a row's first token; 'place' is second");
     if (s->kind != RT_PEFT_PREFIX) return RT_OK;
     int64_t count = size_of(s, first_added(s), 0), columns = size_of(s, first_added(s), 1);
     if (columns != 2 * s->config->layers * s->config->width)

@@ -83,7 +83,7 @@ static bool prefix_attention(const prefix *p, rt_rewriter *r, rt_node node, int6
     memcpy(attrs, info->attrs, sizeof attrs);
     for (int i = 0; i < OPERANDS; ++i) operands[i] = rt_rewriter_operand(r, node, i);
     rt_virtual_tokens v = rt_build_virtual_tokens(
-        b, operands[OFFSETS], rt_builder_type(b, operands[KEY]).dims[0], p->count);
+        b, operands[OFFSETS], rt_builder_type(b, operands[KEY]).dims[0], p->count, 0);
     if (!rt_value_is(operands[QUERY_OFFSETS])) operands[QUERY_OFFSETS] = operands[OFFSETS];
     operands[OFFSETS] = v.offsets;
     operands[KEY] = rt_build_with_virtual(b, &v, prefix_of(p, b, 2 * index), operands[KEY]);

@@ -79,6 +79,7 @@ static void test_counts(void) {
         {"method=lora,rank=8,targets=all", 12 * 8 * (4 * 2 * 768 + 2 * (768 + 3072))},
         {"method=ia3", 55296},
         {"method=prefix,virtual_tokens=30", 2 * 12 * 30 * 768},
+        {"method=prompt,prompt_tokens=30", 30 * 768},
         {"method=head", 0},
     };
     for (size_t i = 0; i < sizeof methods / sizeof *methods; ++i) {
@@ -218,6 +219,85 @@ static void test_merge(void) {
     end(&f);
 }
 
+/* ---- prompts */
+
+/* Rows of `lengths` words each; `words` are all of them. */
+typedef struct text {
+    int64_t tokens, rows, words[16], types[16], positions[16], examples[16], offsets[4];
+} text;
+
+static void add_word(text *t, int64_t word, int64_t type) {
+    t->words[t->tokens] = word;
+    t->types[t->tokens] = type;
+    t->positions[t->tokens] = t->tokens - t->offsets[t->rows];
+    t->examples[t->tokens++] = t->rows;
+}
+
+static void end_row(text *t) {
+    t->offsets[++t->rows] = t->tokens;
+}
+
+static const rt_array *evaluate_text(adaptation_fixture *f, const rt_graph *graph, const text *t,
+                                     const rt_array **values) {
+    static const int64_t numbers[] = {0, 1, 2, 3};
+    const rt_array *inputs[] = {
+        vector(f, t->tokens, t->words),     vector(f, t->tokens, t->types),
+        vector(f, t->tokens, t->positions), vector(f, t->rows + 1, t->offsets),
+        vector(f, t->rows, numbers),        vector(f, t->tokens, t->examples)};
+    rt_array *outputs[1];
+    rt_error error = {{0}};
+    rt_status status =
+        rt_eval_graph(graph, inputs, values, &(rt_eval_options){0}, &f->arena, outputs, &error);
+    if (status != RT_OK) printf("%s\n", error.text);
+    CU_ASSERT_EQUAL_FATAL(status, RT_OK);
+    return outputs[0];
+}
+
+/* A prompt is words: those whose vectors are the prompt's, written into the rows of the model as it
+ * was, give the same logits. */
+static void check_prompt(rt_family family, bool is_first) {
+    static const int64_t small[4] = {8, 2, 2, 12}, rows[2][4] = {{2, 7, 9, 3}, {2, 8, 3, 0}};
+    adaptation_fixture f;
+    text plain = {0}, written = {0};
+    begin(&f, family, small);
+    rt_graph *before = rt_graph_rewrite(rt_module_find_graph(f.module, "student"), NULL, NULL);
+    CU_ASSERT_EQUAL_FATAL(adapt(&f, is_first ? "method=prompt,prompt_tokens=2,place=first"
+                                             : "method=prompt,prompt_tokens=2"),
+                          RT_OK);
+    for (int row = 0; row < 2; ++row) {
+        for (int i = 0; i < 4 - row; ++i) {
+            if (i == !is_first) add_word(&written, 30, 0), add_word(&written, 31, 0);
+            add_word(&written, rows[row][i], i > 1);
+            add_word(&plain, rows[row][i], i > 1);
+        }
+        end_row(&written);
+        end_row(&plain);
+    }
+    const rt_array **values = draw_all(&f);
+    rt_parameter prompt = rt_module_find_parameter(f.module, "prompt.embedding.weight");
+    for (int i = 0; i < 2 * 8; ++i) values[0]->real[30 * 8 + i] = values[prompt.index]->real[i];
+    const rt_array *got =
+        evaluate_text(&f, rt_module_find_graph(f.module, "student"), &plain, values);
+    const rt_array *want = evaluate_text(&f, before, &written, values);
+    double largest, distance = golden_error(got, want, &largest);
+    CU_ASSERT(distance >= 0 && distance <= 1e-12 * largest);
+    end(&f);
+}
+
+static void test_prompt(void) {
+    static const rt_family families[] = {RT_FAMILY_bert, RT_FAMILY_distilbert, RT_FAMILY_roberta,
+                                         RT_FAMILY_bert_pre};
+    for (size_t i = 0; i < 4; ++i) {
+        check_prompt(families[i], true);
+        check_prompt(families[i], false);
+    }
+    static const int64_t small[4] = {8, 1, 1, 12};
+    adaptation_fixture f;
+    begin(&f, RT_FAMILY_bert, small);
+    CU_ASSERT_EQUAL(adapt(&f, "method=prompt"), RT_INVALID_ARGUMENT);
+    end(&f);
+}
+
 /* Pre-LN: adapters behind sublayers have their place, one behind a norm has none. */
 static void test_pre_norm(void) {
     static const int64_t small[4] = {8, 2, 2, 12};
@@ -230,5 +310,5 @@ static void test_pre_norm(void) {
     end(&f);
 }
 
-TEST_MAIN("adaptation", TEST(test_counts), TEST(test_identity), TEST(test_merge),
+TEST_MAIN("adaptation", TEST(test_counts), TEST(test_identity), TEST(test_merge), TEST(test_prompt),
           TEST(test_pre_norm))

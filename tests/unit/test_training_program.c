@@ -104,6 +104,7 @@ static void test_methods_on_onnx_models(void) {
         "kind: houlsby, bottleneck: 4",
         "kind: pfeiffer, bottleneck: 4, layers: [1, 3]",
         "kind: prefix, virtual_tokens: 3",
+        "kind: prompt, prompt_tokens: 3",
     };
     if (!test_data("golden/kd_soft_temp/teacher.onnx")) {
         test_skip("the shared test data is not there");

@@ -153,6 +153,12 @@ static const char *prefix_text(reader *r, const json_t *block) {
         (long long)json_integer_value(json_object_get(block, "position_offset")));
 }
 
+static const char *prompt_text(reader *r, const json_t *block) {
+    return rt_arena_format(
+        r->arena, "  prompt_tokens: %lld\n  place: first\n",
+        (long long)json_integer_value(json_object_get(block, "num_virtual_tokens")));
+}
+
 /* The block of a recipe that adapts a model: what a spec calls that, and its keys. */
 static const struct {
     const char *block, *kind; /* kind NULL: the block's own "kind" */
@@ -161,6 +167,7 @@ static const struct {
                    {"lora", "lora", lora_text},
                    {"ia3", "ia3", NULL},
                    {"prefix", "prefix", prefix_text},
+                   {"prompt", "prompt", prompt_text},
                    {"adapter", NULL, adapter_text}};
 
 static const char *adaptation_text(reader *r) {
