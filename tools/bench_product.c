@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "compiler/codegen/probe.h"
+#include "compiler/kernels/product.h"
 #include "ir/builder.h"
 #include "runtime/base/check.h"
 #include "runtime/base/threads.h"
@@ -15,9 +16,12 @@
 typedef struct product_form {
     const char *text;
     bool transpose_a, transpose_b;
+    bool has_panels; /* ours gets b packed, the library as it is */
 } product_form;
-static const product_form forms[] = {
-    {"nt", false, true}, {"nn", false, false}, {"tn", true, false}};
+static const product_form forms[] = {{"panels", false, true, true},
+                                     {"nt", false, true, false},
+                                     {"nn", false, false, false},
+                                     {"tn", true, false, false}};
 
 static const int64_t tokens[] = {128, 512, 4096};
 static const int64_t layers[][2] = {{768, 768},  {768, 3072},  {3072, 768}, {384, 384},
@@ -61,8 +65,25 @@ typedef struct product_run {
     rt_threads *threads;
     rt_probe *probe;
     const float *a, *b;
-    float *other; /* the library's result */
+    float *own_b, *other; /* the library's operand where ours is in panels; its result */
 } product_run;
+
+static int64_t panel_width(void) {
+    rt_target target;
+    rt_arena arena = {0};
+    int64_t width = 16;
+    if (rt_target_find(NULL, &target, &arena, NULL) == RT_OK)
+        width = rt_product_panel_on(&target, RT_F32);
+    rt_arena_deinit(&arena);
+    return width;
+}
+
+static rt_type panels_type(rt_module *module, const product_case *c, int64_t width) {
+    rt_dim dims[] = {rt_module_constant_dim(module, (c->columns + width - 1) / width),
+                     rt_module_constant_dim(module, c->inner),
+                     rt_module_constant_dim(module, width)};
+    return rt_type_make(RT_F32, 3, dims);
+}
 
 static rt_status compile(product_run *run, const session_options *options, rt_error *error) {
     const product_case *c = &run->c;
@@ -77,8 +98,12 @@ static rt_status compile(product_run *run, const session_options *options, rt_er
     bool ta = c->form->transpose_a, tb = c->form->transpose_b;
     rt_type left = rt_type_make(RT_F32, 2, (rt_dim[]){ta ? inner : rows, ta ? rows : inner});
     rt_type right = rt_type_make(RT_F32, 2, (rt_dim[]){tb ? columns : inner, tb ? inner : columns});
+    int64_t width = c->form->has_panels ? panel_width() : 0;
+    if (width) right = panels_type(module, c, width);
     rt_value x = rt_build_input(&b, "a", left), y = rt_build_input(&b, "b", right);
-    rt_graph_add_output(graph, "c", rt_build_matmul(&b, x, y, ta, tb));
+    rt_attr attrs[] = {
+        {.integer = ta}, {.integer = tb && !width}, {.integer = width ? c->columns : 0}};
+    rt_graph_add_output(graph, "c", rt_build(&b, RT_OP_matmul, (rt_value[]){x, y}, 2, attrs));
     rt_status status = rt_module_status(module);
     if (status == RT_OK) status = session_open(module, options, &run->session, error);
     rt_module_destroy(module);
@@ -96,6 +121,10 @@ static float *fill(float *values, int64_t count) {
     return values;
 }
 
+static float *allocate(int64_t count) {
+    return aligned_alloc(4096, ((size_t)count * sizeof(float) + 4095) / 4096 * 4096);
+}
+
 static rt_status prepare(product_run *run, const session_options *options, rt_error *error) {
     const product_case *c = &run->c;
     static const int64_t no_symbols[1];
@@ -105,10 +134,14 @@ static rt_status prepare(product_run *run, const session_options *options, rt_er
     retort_instance *instance = session_instance(run->session);
     RT_TRY(retort_instance_reserve(instance, no_symbols, error));
     run->a = fill(retort_instance_input(instance, run->entry, "a"), c->rows * c->inner);
-    run->b = fill(retort_instance_input(instance, run->entry, "b"), c->inner * c->columns);
-    size_t bytes = (size_t)(c->rows * c->columns) * sizeof *run->other;
-    run->other = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
-    return run->other ? RT_OK : rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+    float *b = fill(retort_instance_input(instance, run->entry, "b"), c->inner * c->columns);
+    if (c->form->has_panels) {
+        b = run->own_b = allocate(c->inner * c->columns);
+        if (b) fill(b, c->inner * c->columns);
+    }
+    run->b = b;
+    run->other = allocate(c->rows * c->columns);
+    return run->b && run->other ? RT_OK : rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
 }
 
 /* Of the CBLAS interface. */
@@ -215,6 +248,7 @@ rt_status bench_product_run(size_t index, int64_t rounds, const session_options 
     if (status == RT_OK) status = time_rounds(&run, rounds, t, error);
     if (status == RT_OK) print(&run, name, t, rounds);
     free(t);
+    free(run.own_b);
     free(run.other);
     rt_probe_destroy(run.probe);
     rt_threads_destroy(run.threads);

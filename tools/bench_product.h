@@ -3,7 +3,8 @@
  *
  *     product/fp32/nt/512x768x3072     tokens x inputs x outputs of a linear layer
  *
- * nt is its forward product x w', nn the gradient of its inputs dy w, tn that of its weights dy' x.
+ * nt is its forward product x w', nn the gradient of its inputs dy w, tn that of its weights dy' x,
+ * panels the forward product whose weights are packed beforehand (OpenBLAS gets them as they are).
  * OpenBLAS and the machine's peak (compiler/codegen/probe.h) are timed in turn with ours. */
 #ifndef RETORT_TOOLS_BENCH_PRODUCT_H
 #define RETORT_TOOLS_BENCH_PRODUCT_H
