@@ -19,12 +19,18 @@
 
 enum {
     INNER_BLOCK = 1024,
-    PANELS_OF_GROUP = 8,
-    RUN_TILES = 8, /* that workers share as one */
-    FEW_ROWS = 16, /* for which packing would only add to reading b */
+    /* Where a is transposed: of narrow strips of its rows, the cache holds no more. */
+    NARROW_INNER_BLOCK = 384,
+    PACKED_ROWS = 16 * INNER_BLOCK, /* of panels, in a group of them */
+    RUN_TILES = 8,                  /* that workers share as one */
+    FEW_ROWS = 16,                  /* for which packing would only add to reading b */
     ROW_BLOCK_MAX_BYTES = 512 * 1024,
     ROW_BLOCK_MIN_BYTES = 64 * 1024
 };
+
+static int64_t inner_block_of(const matmul *m) {
+    return m->transpose_a ? NARROW_INNER_BLOCK : INNER_BLOCK;
+}
 
 /* A quarter of the second-level cache is for rows of a; two panels and what they displace need the
  * rest. */
@@ -34,7 +40,7 @@ static int64_t row_block_bytes(const rt_emitter *e) {
     return bytes < ROW_BLOCK_MIN_BYTES ? ROW_BLOCK_MIN_BYTES : bytes;
 }
 
-static const int64_t panels_bytes = 4 * INNER_BLOCK * RT_PRODUCT_MAX_PANEL * PANELS_OF_GROUP;
+static const int64_t panels_bytes = 4 * PACKED_ROWS * RT_PRODUCT_MAX_PANEL;
 
 int64_t matmul_blocks_bytes(void) {
     return panels_bytes + ROW_BLOCK_MAX_BYTES;
@@ -72,7 +78,7 @@ static LLVMValueRef bytes_of(rt_emitter *e, LLVMValueRef elements) {
 
 static LLVMValueRef slot_of(const blocks *s, LLVMValueRef slot) {
     rt_emitter *e = s->m->build->e;
-    int64_t panel = INNER_BLOCK * rt_tile_width(e, s->shape);
+    int64_t panel = inner_block_of(s->m) * rt_tile_width(e, s->shape);
     return rt_emit_address(e, s->m->build->scratch, mul(e, slot, rt_emit_i64(e, panel)), 4);
 }
 
@@ -110,34 +116,70 @@ static void emit_packed_panel(const blocks *s, const inner_block *k, LLVMValueRe
                                        .width = rt_tile_width(e, s->shape)});
 }
 
+/* Elements of a tile of packed rows. The surplus lets the same places of several tiles fall into
+ * different sets of the cache. */
+static LLVMValueRef packed_tile(const blocks *s, const inner_block *k) {
+    enum { SURPLUS = 16 };
+    rt_emitter *e = s->m->build->e;
+    return add(e, mul(e, k->count, rt_emit_i64(e, s->shape->rows)), rt_emit_i64(e, SURPLUS));
+}
+
 static LLVMValueRef packed_rows(const blocks *s) {
     rt_emitter *e = s->m->build->e;
     return rt_emit_address(e, s->m->build->scratch, rt_emit_i64(e, panels_bytes), 1);
 }
 
+/* Steps [begin, end) of the inner index for one tile, read from its first row on. */
+typedef struct packed_steps {
+    LLVMValueRef begin, end, from, to;
+    LLVMValueRef left; /* rows that there are, where fewer than whole vectors; else NULL */
+} packed_steps;
+
+/* In whole vectors: what they write too much, the next step overwrites. */
+static void emit_packed_steps(const blocks *s, const packed_steps *p) {
+    rt_emitter *e = s->m->build->e;
+    unsigned lanes = rt_tile_lanes(e, s->shape), rows = s->shape->rows;
+    rt_loop inner = rt_emit_loop_begin(e, p->begin, p->end, rt_emit_i64(e, 1), "inner");
+    LLVMValueRef from = mul(e, inner.index, s->whole.a_inner);
+    LLVMValueRef to = mul(e, inner.index, rt_emit_i64(e, rows));
+    for (unsigned r = 0; r < rows; r += lanes) {
+        LLVMValueRef lane = rt_emit_i64(e, r), mask = NULL;
+        if (p->left && lanes > 1) mask = rt_emit_tail_mask(e, lane, p->left, lanes);
+        LLVMValueRef x = rt_emit_load(e, RT_F32, p->from, add(e, from, lane), lanes, mask);
+        rt_emit_store(e, RT_F32, x, p->to, add(e, to, lane), NULL);
+    }
+    rt_emit_loop_end(e, &inner);
+}
+
 /* Rows of tiles [first, end) of a transposed a: tile by tile, `rows` of a whole tile numbers for
- * each inner index. */
+ * each inner index. Some steps of it at a time, whose lines stay in the first-level cache until all
+ * tiles have taken their part. */
 static void emit_packed_rows(const blocks *s, const inner_block *k, LLVMValueRef first,
                              LLVMValueRef end) {
+    enum { STEPS = 64 };
     rt_emitter *e = s->m->build->e;
-    LLVMValueRef one = rt_emit_i64(e, 1), to = packed_rows(s);
-    unsigned lanes = rt_tile_lanes(e, s->shape), rows = s->shape->rows;
-    LLVMValueRef tile_stride = mul(e, k->count, rt_emit_i64(e, rows));
-    rt_loop inner = rt_emit_loop_begin(e, rt_emit_i64(e, 0), k->count, one, "inner");
-    LLVMValueRef from = emit_at(e, s->whole.a, add(e, k->first, inner.index), s->whole.a_inner, 4);
-    LLVMValueRef to_row = mul(e, inner.index, rt_emit_i64(e, rows));
-    rt_loop tile = rt_emit_loop_begin(e, first, end, one, "tile");
-    LLVMValueRef row = first_row_of(s, tile.index);
-    LLVMValueRef count = sub(e, first_row_of(s, add(e, tile.index, one)), row);
-    LLVMValueRef at = add(e, mul(e, sub(e, tile.index, first), tile_stride), to_row);
-    for (unsigned r = 0; r < rows; r += lanes) {
-        LLVMValueRef first_lane = rt_emit_i64(e, r);
-        LLVMValueRef mask = lanes > 1 ? rt_emit_tail_mask(e, first_lane, count, lanes) : NULL;
-        LLVMValueRef x = rt_emit_load(e, RT_F32, from, add(e, row, first_lane), lanes, mask);
-        rt_emit_store(e, RT_F32, x, to, add(e, at, first_lane), mask);
-    }
+    unsigned lanes = rt_tile_lanes(e, s->shape);
+    int64_t width = (s->shape->rows + lanes - 1) / lanes * lanes;
+    LLVMValueRef zero = rt_emit_i64(e, 0), steps = rt_emit_i64(e, STEPS);
+    LLVMValueRef from = emit_at(e, s->whole.a, k->first, s->whole.a_inner, 4);
+    rt_loop part = rt_emit_loop_begin(e, zero, k->count, steps, "part");
+    rt_loop tile = rt_emit_loop_begin(e, first, end, rt_emit_i64(e, 1), "tile");
+    LLVMValueRef row = first_row_of(s, tile.index), left = sub(e, s->m->rows, row);
+    packed_steps p = {
+        .begin = part.index,
+        .end = emit_less_of(e, add(e, part.index, steps), k->count),
+        .from = rt_emit_address(e, from, row, 4),
+        .to = emit_at(e, packed_rows(s), sub(e, tile.index, first), packed_tile(s, k), 4)};
+    LLVMValueRef is_whole = LLVMBuildICmp(e->builder, LLVMIntSGE, left, rt_emit_i64(e, width), "");
+    rt_branch branch = rt_emit_if_begin(e, is_whole, "whole");
+    emit_packed_steps(s, &p);
+    rt_emit_if_end(e, &branch);
+    branch = rt_emit_if_begin(e, LLVMBuildNot(e->builder, is_whole, ""), "part");
+    p.left = left;
+    emit_packed_steps(s, &p);
+    rt_emit_if_end(e, &branch);
     rt_emit_loop_end(e, &tile);
-    rt_emit_loop_end(e, &inner);
+    rt_emit_loop_end(e, &part);
 }
 
 /* ---- tiles */
@@ -161,12 +203,31 @@ static rt_tile_fetch share_of_panel(const blocks *s, const panel_run *r, LLVMVal
     return (rt_tile_fetch){emit_at(e, r->next_b, row, r->next_b_row, 1), r->next_b_row};
 }
 
+/* The same of a transposed a, where each step of the inner index has some lines: a tile fetches one
+ * of them for an eighth of the steps. */
+static rt_tile_fetch share_of_columns(const blocks *s, const panel_run *r, LLVMValueRef tile) {
+    enum { LINE = 64 };
+    rt_emitter *e = s->m->build->e;
+    LLVMValueRef parts = rt_emit_i64(e, RT_TILE_FETCH_INNER), line = rt_emit_i64(e, LINE);
+    LLVMValueRef first = first_row_of(s, r->next_first), end = first_row_of(s, r->next_end);
+    LLVMValueRef lines = matmul_divided_up(e, bytes_of(e, sub(e, end, first)), line);
+    LLVMValueRef number = add(e, mul(e, r->run, sub(e, r->end, r->first)), sub(e, tile, r->first));
+    LLVMValueRef which = LLVMBuildUDiv(e->builder, number, parts, "");
+    LLVMValueRef part = LLVMBuildURem(e->builder, number, parts, "");
+    LLVMValueRef step = mul(e, part, matmul_divided_up(e, r->k->count, parts));
+    LLVMValueRef at = add(e, mul(e, add(e, r->k->first, step), s->whole.a_inner), first);
+    at = rt_emit_address(e, s->whole.a, add(e, bytes_of(e, at), mul(e, which, line)), 1);
+    LLVMValueRef is_there = LLVMBuildICmp(e->builder, LLVMIntSLT, which, lines, "");
+    return (rt_tile_fetch){where(e, is_there, at, r->b),
+                           where(e, is_there, bytes_of(e, s->whole.a_inner), rt_emit_i64(e, 0))};
+}
+
 /* The tiles of all panels together fetch the next rows of a: each some lines that follow each
  * other. */
 static rt_tile_fetch share_of_rows(const blocks *s, const panel_run *r, LLVMValueRef tile) {
     rt_emitter *e = s->m->build->e;
-    LLVMValueRef zero = rt_emit_i64(e, 0), one = rt_emit_i64(e, 1);
-    if (s->m->transpose_a) return (rt_tile_fetch){r->b, zero};
+    LLVMValueRef one = rt_emit_i64(e, 1);
+    if (s->m->transpose_a) return share_of_columns(s, r, tile);
     LLVMValueRef first = first_row_of(s, r->next_first), end = first_row_of(s, r->next_end);
     LLVMValueRef row_bytes = emit_greater_of(e, bytes_of(e, r->k->count), one);
     LLVMValueRef tiles = sub(e, r->end, r->first);
@@ -233,14 +294,25 @@ static void emit_tile_of_size(const blocks *s, rt_tile *tile, LLVMValueRef rows)
     LLVMPositionBuilderAtEnd(e->builder, after);
 }
 
+/* The tile of c that follows: below this one, or at the top of the next panel. */
+static LLVMValueRef next_tile(const blocks *s, const panel_run *r, LLVMValueRef tile) {
+    rt_emitter *e = s->m->build->e;
+    LLVMValueRef one = rt_emit_i64(e, 1), next = add(e, tile, one);
+    LLVMValueRef is_last = LLVMBuildICmp(e->builder, LLVMIntEQ, next, r->end, "");
+    LLVMValueRef row = first_row_of(s, where(e, is_last, r->first, next));
+    LLVMValueRef panel = where(e, is_last, add(e, r->panel, one), r->panel);
+    LLVMValueRef at = add(e, mul(e, row, s->whole.c_row), mul(e, panel, s->width));
+    return rt_emit_address(e, s->whole.c, at, 4);
+}
+
 static void emit_run(const blocks *s, const panel_run *r) {
     rt_emitter *e = s->m->build->e;
     bool is_packed = s->m->transpose_a;
-    LLVMValueRef one = rt_emit_i64(e, 1), size = rt_emit_i64(e, s->shape->rows);
+    LLVMValueRef one = rt_emit_i64(e, 1);
     rt_loop loop = rt_emit_loop_begin(e, r->first, r->end, one, "tile");
     LLVMValueRef row = first_row_of(s, loop.index);
     LLVMValueRef rows = sub(e, first_row_of(s, add(e, loop.index, one)), row);
-    LLVMValueRef packed = mul(e, mul(e, sub(e, loop.index, r->first), size), r->k->count);
+    LLVMValueRef packed = mul(e, sub(e, loop.index, r->first), packed_tile(s, r->k));
     LLVMValueRef a = add(e, mul(e, row, s->whole.a_row), r->k->first);
     LLVMValueRef c = add(e, mul(e, row, s->whole.c_row), mul(e, r->panel, s->width));
     rt_tile tile = {.shape = s->shape,
@@ -254,6 +326,7 @@ static void emit_run(const blocks *s, const panel_run *r) {
                     .inner = r->k->count,
                     .columns = columns_of(s, r->panel),
                     .adds = r->k->adds,
+                    .next_c = next_tile(s, r, loop.index),
                     .next_b = share_of_panel(s, r, loop.index),
                     .next_a = share_of_rows(s, r, loop.index)};
     emit_tile_of_size(s, &tile, rows);
@@ -298,9 +371,8 @@ static void emit_panel(const blocks *s, panel_run *r, LLVMValueRef group, LLVMVa
 static void emit_group(const blocks *s, const area *w, const inner_block *k) {
     rt_emitter *e = s->m->build->e;
     LLVMValueRef one = rt_emit_i64(e, 1), tiles = sub(e, w->end_tile, w->first_tile);
-    LLVMValueRef tile_bytes = bytes_of(e, mul(e, k->count, rt_emit_i64(e, s->shape->rows)));
     LLVMValueRef most = LLVMBuildUDiv(e->builder, rt_emit_i64(e, row_block_bytes(e)),
-                                      emit_greater_of(e, tile_bytes, one), "");
+                                      bytes_of(e, packed_tile(s, k)), "");
     LLVMValueRef count = matmul_divided_up(e, tiles, emit_greater_of(e, most, one));
     LLVMValueRef size = matmul_divided_up(e, tiles, count); /* evenly */
     LLVMValueRef has_one = LLVMBuildICmp(e->builder, LLVMIntEQ, count, one, "");
@@ -327,7 +399,7 @@ static void emit_area(const blocks *s, const area *w) {
     rt_emitter *e = s->m->build->e;
     LLVMValueRef zero = rt_emit_i64(e, 0), one = rt_emit_i64(e, 1);
     LLVMValueRef inner = emit_greater_of(e, s->m->inner, one);
-    LLVMValueRef count = matmul_divided_up(e, inner, rt_emit_i64(e, INNER_BLOCK));
+    LLVMValueRef count = matmul_divided_up(e, inner, rt_emit_i64(e, inner_block_of(s->m)));
     LLVMValueRef size = emit_round_up(e, matmul_divided_up(e, inner, count), RT_TILE_FETCH_INNER);
     LLVMValueRef adds = rt_emit_int(e, e->i1, s->m->build->accumulates);
     rt_loop block = rt_emit_loop_begin(e, zero, inner, size, "block");
@@ -337,7 +409,7 @@ static void emit_area(const blocks *s, const area *w) {
     if (s->b_storage == MATMUL_PANELS) {
         emit_group(s, w, &k);
     } else {
-        LLVMValueRef most = rt_emit_i64(e, PANELS_OF_GROUP);
+        LLVMValueRef most = rt_emit_i64(e, PACKED_ROWS / inner_block_of(s->m));
         rt_loop group = rt_emit_loop_begin(e, w->first_panel, w->end_panel, most, "group");
         LLVMValueRef end = emit_less_of(e, add(e, group.index, most), w->end_panel);
         emit_group(s, &(area){w->first_tile, w->end_tile, group.index, end}, &k);

@@ -41,7 +41,7 @@ int64_t rt_tile_width(const rt_emitter *e, const rt_tile_shape *shape) {
 
 /* ---- the function of one size of tile: its parameters in the order of rt_tile */
 
-enum { TILE_PARAMETERS = 12 };
+enum { TILE_PARAMETERS = 13 };
 
 typedef struct tile_code {
     const rt_tile_shape *shape;
@@ -50,15 +50,16 @@ typedef struct tile_code {
     size_t bytes; /* of an element */
     LLVMValueRef a, a_row, b, c, c_row, inner, columns, adds;
     rt_tile_fetch next_b, next_a;
+    LLVMValueRef next_c;
     LLVMValueRef a_rows[RT_TILE_MAX_ROWS], c_rows[RT_TILE_MAX_ROWS];
     LLVMValueRef sums[RT_TILE_MAX_ROWS][RT_TILE_MAX_VECTORS];
     LLVMValueRef mask; /* of the last vector */
 } tile_code;
 
 static LLVMTypeRef tile_type(rt_emitter *e) {
-    LLVMTypeRef types[TILE_PARAMETERS] = {e->pointer, e->i64, e->pointer, e->pointer,
-                                          e->i64,     e->i64, e->i64,     e->i1,
-                                          e->pointer, e->i64, e->pointer, e->i64};
+    LLVMTypeRef types[TILE_PARAMETERS] = {e->pointer, e->i64, e->pointer, e->pointer, e->i64,
+                                          e->i64,     e->i64, e->i1,      e->pointer, e->i64,
+                                          e->pointer, e->i64, e->pointer};
     return LLVMFunctionType(e->none, types, TILE_PARAMETERS, false);
 }
 
@@ -185,8 +186,8 @@ static places emit_steps(rt_emitter *e, tile_code *t, places from, LLVMValueRef 
     return at;
 }
 
-/* The whole inner index, fetching on the way: the tile's own rows of c, one every few steps, as all
- * at once they would keep a and b waiting, and what later tiles read. */
+/* The whole inner index, fetching on the way what later tiles read; and the next tile's rows of c,
+ * one every few steps, as all at once they would keep a and b waiting. */
 static void emit_inner(rt_emitter *e, tile_code *t) {
     tile_sums carried;
     LLVMValueRef stride = rt_emit_i64(e, a_inner(t)), zero = rt_emit_i64(e, 0);
@@ -195,10 +196,11 @@ static void emit_inner(rt_emitter *e, tile_code *t) {
     LLVMValueRef whole = mul(e, turns, stride);
     LLVMValueRef size = rt_emit_i64(e, RT_TILE_FETCH_INNER * a_inner(t));
     LLVMValueRef c_step = mul(e, t->c_row, rt_emit_i64(e, (int64_t)t->bytes));
+    LLVMValueRef c_last = moved(e, t->next_c, mul(e, c_step, rt_emit_i64(e, t->rows - 1)));
     rt_loop block = rt_emit_loop_begin(e, zero, whole, size, "block");
     carry_sums(e, t, &block);
     memcpy(carried, t->sums, sizeof carried);
-    LLVMValueRef c = rt_emit_loop_carry(e, &block, t->c);
+    LLVMValueRef c = rt_emit_loop_carry(e, &block, t->next_c);
     LLVMValueRef next_b = rt_emit_loop_carry(e, &block, t->next_b.at);
     LLVMValueRef next_a = rt_emit_loop_carry(e, &block, t->next_a.at);
     LLVMValueRef b = rt_emit_loop_carry(e, &block, t->b);
@@ -210,7 +212,7 @@ static void emit_inner(rt_emitter *e, tile_code *t) {
     LLVMValueRef end = rt_emit_min(e, add(e, block.index, size), whole, true);
     places behind = emit_steps(e, t, (places){b, block.index}, end, STEPS);
     hand_on_sums(e, t, &block, carried);
-    LLVMValueRef is_last = LLVMBuildICmp(e->builder, LLVMIntEQ, c, t->c_rows[t->rows - 1], "");
+    LLVMValueRef is_last = LLVMBuildICmp(e->builder, LLVMIntEQ, c, c_last, "");
     rt_emit_loop_next(e, &block, c, where(e, is_last, c, moved(e, c, c_step)));
     rt_emit_loop_next(e, &block, next_b, moved(e, next_b, t->next_b.step));
     rt_emit_loop_next(e, &block, next_a, moved(e, next_a, t->next_a.step));
@@ -272,8 +274,8 @@ static LLVMValueRef tile_function(rt_emitter *e, const rt_tile *tile) {
                    .lanes = rt_tile_lanes(e, tile->shape),
                    .bytes = rt_dtype_bytes(tile->shape->dtype)};
     LLVMValueRef *fields[TILE_PARAMETERS] = {
-        &t.a,       &t.a_row, &t.b,         &t.c,           &t.c_row,     &t.inner,
-        &t.columns, &t.adds,  &t.next_b.at, &t.next_b.step, &t.next_a.at, &t.next_a.step};
+        &t.a,    &t.a_row,     &t.b,           &t.c,         &t.c_row,       &t.inner, &t.columns,
+        &t.adds, &t.next_b.at, &t.next_b.step, &t.next_a.at, &t.next_a.step, &t.next_c};
     for (unsigned i = 0; i < TILE_PARAMETERS; ++i) *fields[i] = LLVMGetParam(function, i);
     emit_tile_body(e, &t);
     LLVMBuildRetVoid(e->builder);
@@ -285,8 +287,8 @@ static LLVMValueRef tile_function(rt_emitter *e, const rt_tile *tile) {
 void rt_emit_tile(rt_emitter *e, const rt_tile *tile) {
     LLVMValueRef function = tile_function(e, tile);
     LLVMValueRef arguments[TILE_PARAMETERS] = {
-        tile->a,         tile->a_row,       tile->b,         tile->c,
-        tile->c_row,     tile->inner,       tile->columns,   tile->adds,
-        tile->next_b.at, tile->next_b.step, tile->next_a.at, tile->next_a.step};
+        tile->a,         tile->a_row,       tile->b,     tile->c,         tile->c_row,
+        tile->inner,     tile->columns,     tile->adds,  tile->next_b.at, tile->next_b.step,
+        tile->next_a.at, tile->next_a.step, tile->next_c};
     LLVMBuildCall2(e->builder, tile_type(e), function, arguments, TILE_PARAMETERS, "");
 }

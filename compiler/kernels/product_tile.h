@@ -43,6 +43,7 @@ typedef struct rt_tile {
     LLVMValueRef c, c_row;             /* columns of c are contiguous */
     LLVMValueRef inner, columns, adds; /* i64, i64 (of the tile's vectors, the last in part), i1 */
     rt_tile_fetch next_b, next_a;      /* of a one line at a time */
+    LLVMValueRef next_c;               /* the next tile's place in c */
 } rt_tile;
 void rt_emit_tile(rt_emitter *e, const rt_tile *tile);
 
