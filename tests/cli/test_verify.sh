@@ -36,6 +36,14 @@ else
     skip "no golden/fwd_bert"
 fi
 
+begin "encoders by PyTorch's newest exporter, of which each is recognised"
+run 0 retort verify "$root/tests/exported"
+said "5 passed, 0 failed, 0 skipped"
+for case in bert-sdpa-18 bert-sdpa-23 bert-eager-20 roberta-sdpa-21 distilbert-sdpa-23; do
+    run 0 retort inspect "$root/tests/exported/$case/model.onnx"
+    said "family       ${case%%-*}, post-norm"
+done
+
 begin "training runs"
 if [ -d "$data/golden/ft_cls" ]; then
     run 0 retort verify "$data/golden/ft_cls" "$data/golden/kd_bilstm" "$data/golden/lamb"
