@@ -205,14 +205,33 @@ static bool is_known_extra(const char *name) {
     return strstr(name, "pooler.") != NULL;
 }
 
-static void say_extra(loader *l) {
-    size_t known = 0, unknown = 0;
-    const char *example = "";
+/* Length of the name's part up to a layer's number: of "bert.encoder.layer.0." 21; 0 without. */
+static size_t layer_length(const char *name) {
+    for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
+        size_t digits = strspn(dot + 1, "0123456789");
+        if (digits && dot[1 + digits] == '.') return (size_t)(dot - name) + digits + 2;
+    }
+    return 0;
+}
+
+/* Stands in one of the model's layers, as what a method adds does. */
+static bool is_in_layer(const rt_model_parameters *list, const char *name) {
+    size_t length = layer_length(name);
+    for (size_t i = 0; length && i < list->count; ++i)
+        if (strncmp(list->items[i].name, name, length) == 0) return true;
+    return false;
+}
+
+static void say_extra(loader *l, const rt_model_parameters *list) {
+    size_t known = 0, unknown = 0, added = 0;
+    const char *example = "", *addition = "";
     for (size_t i = 0; i < l->file.count; ++i) {
         const char *name = l->file.tensors[i].name;
         if (l->is_used[i]) continue;
         if (is_known_extra(name)) {
             if (!known++) example = name;
+        } else if (is_in_layer(list, name)) {
+            if (!added++) addition = name;
         } else if (unknown++ < MOST_MESSAGES) {
             rt_diagnose(l->diagnostics, RT_WARNING, l->options->location,
                         "'%s' in %s is not part of a %s model and is not used", name, l->path,
@@ -222,6 +241,11 @@ static void say_extra(loader *l) {
     if (unknown > MOST_MESSAGES)
         rt_diagnose(l->diagnostics, RT_WARNING, l->options->location,
                     "%zu more tensors in %s are not used", unknown - MOST_MESSAGES, l->path);
+    if (added)
+        rt_diagnose(l->diagnostics, RT_WARNING, l->options->location,
+                    "%zu tensors in %s, such as '%s', are not part of a %s model; only a method "
+                    "that adds them uses them",
+                    added, l->path, addition, rt_family_facts_of(l->config->family)->model_type);
     if (known)
         rt_diagnose(l->diagnostics, RT_NOTE, l->options->location,
                     "%zu tensors in %s are for other uses of the model: '%s'%s", known, l->path,
@@ -256,7 +280,7 @@ rt_status rt_model_load_sources(rt_module *module, const rt_model_config *config
     if (has_memory) {
         say_more(&l, l.missing, "are missing");
         say_more(&l, l.wrong, "have another shape");
-        if (!options->has_additions) say_extra(&l);
+        if (!options->has_additions) say_extra(&l, &list);
     }
     rt_safetensors_close(&l.file);
     bool has_failed = rt_arena_failed(&arena);

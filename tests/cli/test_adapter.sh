@@ -71,6 +71,7 @@ begin "a folder of something else, at the line that names it"
 spec other lora_all "kind: lora, rank: 2, targets: [all], from: lora"
 run 1 retort compile other.yaml -o out
 told "other.yaml:4:53: error: ./lora: 'base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight' is [4,64], but here it is f32[2,64]: the folder is of another base, or of other sizes"
+told "/initial.safetensors, such as 'bert.encoder.layer.0.attention.output.dense.lora_A.weight', are not part of a bert model"
 spec other lora_all "kind: lora, rank: 4, alpha: 16, targets: [all], from: lora"
 run 1 retort compile other.yaml -o out
 told "lora was trained with alpha 8, but 'alpha' is 16"
