@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compiler/import_model.h"
+#include "compiler/target_passes.h"
 #include "models/build.h"
 #include "models/job.h"
 #include "models/peft.h"
@@ -77,7 +78,11 @@ static rt_status set_optimiser(program *p) {
     RT_TRY(set_number(p, RT_PASS_update, "epsilon",
                       rt_spec_get(p->spec, RT_SPEC_training_epsilon)->real));
     bool accumulates = rt_spec_get(p->spec, RT_SPEC_training_accumulate)->integer > 1;
-    return set_option(p, RT_PASS_differentiate, "accumulate", accumulates ? "true" : "false");
+    RT_TRY(set_option(p, RT_PASS_differentiate, "accumulate", accumulates ? "true" : "false"));
+    const char *calls = rt_arena_format(
+        &p->arena, "%lld", (long long)rt_spec_get(p->spec, RT_SPEC_training_accumulate)->integer);
+    RT_TRY(set_option(p, RT_PASS_panels, "calls", calls));
+    return set_option(p, RT_PASS_hoist, "calls", calls);
 }
 
 /* ---- models */
@@ -119,6 +124,7 @@ static rt_status read_job(program *p) {
 /* ---- the whole */
 
 static rt_status run_passes(program *p) {
+    RT_TRY(rt_passes_choose_target(p->manager, p->watch.target));
     p->manager->dump = p->watch.dump;
     p->manager->dump_user = p->watch.dump_user;
     rt_optimizations_choose_passes(p->watch.optimizations, p->manager);
@@ -160,7 +166,7 @@ static rt_status make_inference(program *p) {
                            : RT_OUTPUT_LOGITS;
     RT_TRY(rt_job_build_student(&p->job, p->module, "predict", outputs, false));
     RT_TRY(rt_pass_manager_add_pipeline(p->manager, "inference"));
-    return rt_pass_manager_run(p->manager, p->module);
+    return run_passes(p);
 }
 
 static rt_status make(program *p, rt_status (*fill)(program *p)) {
@@ -252,8 +258,10 @@ rt_module *rt_training_program(const rt_spec *spec, const rt_program_options *op
     return finish(&p, status);
 }
 
-rt_module *rt_inference_program(const rt_spec *spec, rt_diagnostics *diagnostics) {
+rt_module *rt_inference_program(const rt_spec *spec, const rt_program_options *options,
+                                rt_diagnostics *diagnostics) {
     program p = {.spec = spec, .diagnostics = diagnostics, .options = {.may_lack_data = true}};
+    if (options) p.watch = *options;
     return finish(&p, make(&p, make_inference));
 }
 

@@ -20,6 +20,7 @@ typedef struct rt_program_options {
     void (*dump)(void *user, const rt_module *module, const char *pass);
     void *dump_user;
     rt_optimizations optimizations;
+    const char *target; /* as in retort_compiler_options, which is to name the same */
 } rt_program_options;
 
 /* The training program: entry points step, update, evaluate and predict. NULL after diagnostics;
@@ -28,8 +29,10 @@ rt_module *rt_training_program(const rt_spec *spec, const rt_program_options *op
                                rt_diagnostics *diagnostics);
 
 /* The spec's model alone, forward only: entry point predict with "last_hidden_state" and
- * "pooler_output" of an encoder, "logits" of a bilstm. Not trained, no head, no teacher. */
-rt_module *rt_inference_program(const rt_spec *spec, rt_diagnostics *diagnostics);
+ * "pooler_output" of an encoder, "logits" of a bilstm. Not trained, no head, no teacher. `options`
+ * may be NULL; settings are not asked for. */
+rt_module *rt_inference_program(const rt_spec *spec, const rt_program_options *options,
+                                rt_diagnostics *diagnostics);
 
 /* What a spec says of the model that it trains; strings in the caller's arena. */
 typedef struct rt_student {

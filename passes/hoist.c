@@ -89,12 +89,21 @@ static int64_t bytes_of(const rt_module *module, rt_type type) {
     return elements * (int64_t)rt_dtype_bytes(type.dtype);
 }
 
+/* Panels are made by choice (passes/panels.c). */
+static bool has_panels(const rt_graph *graph, const rt_derivation *derivation) {
+    for (size_t i = 0; i < derivation->node_count; ++i)
+        if (rt_graph_node(graph, derivation->nodes[i])->op == RT_OP_pack_panels) return true;
+    return false;
+}
+
 static bool is_worth_keeping(const choices *c, rt_value value, const rt_derivation *derivation) {
     const rt_module *module = c->h->module;
     int64_t weights = 0;
     for (size_t i = 0; i < derivation->weight_count; ++i)
         weights += bytes_of(module, rt_module_parameter(module, derivation->weights[i])->type);
-    return derivation->weight_count > 0 && (!derivation->is_trained || c->h->calls > 1) &&
+    bool is_kept_long =
+        !derivation->is_trained || c->h->calls > 1 || has_panels(c->graph, derivation);
+    return derivation->weight_count > 0 && is_kept_long &&
            bytes_of(module, rt_graph_type(c->graph, value)) <= MOST_GROWTH * weights + FREE_BYTES;
 }
 

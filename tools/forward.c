@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "compiler/target_passes.h"
 #include "passes/pass_manager.h"
 #include "runtime/program.h"
 #include "runtime/train/batch_inputs.h"
@@ -144,6 +145,7 @@ static rt_status run_passes(forward *f, const forward_options *options) {
     if (!manager) return RT_OUT_OF_MEMORY;
     rt_status status = rt_pass_manager_add_pipeline(manager, "inference");
     manager->dump = dumps_print;
+    if (status == RT_OK) status = rt_passes_choose_target(manager, NULL);
     rt_optimizations_choose_passes(options->session.optimizations, manager);
     for (size_t i = 0; wanted && status == RT_OK && i < wanted->count; ++i)
         status = rt_pass_manager_mark(manager, manager->dumps_after, wanted->passes[i]);

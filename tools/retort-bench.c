@@ -78,7 +78,7 @@ static rt_status compile(bench_run *run, const session_options *compiled) {
     rt_program_options program = {.optimizations = compiled->optimizations};
     if (spec)
         module = run->which->is_training ? rt_training_program(spec, &program, &diagnostics)
-                                         : rt_inference_program(spec, &diagnostics);
+                                         : rt_inference_program(spec, &program, &diagnostics);
     rt_status status =
         module ? session_open(module, compiled, &run->session, run->error) : RT_INVALID_DATA;
     if (rt_diagnostics_failed(&diagnostics))

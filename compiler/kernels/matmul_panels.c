@@ -43,7 +43,8 @@ static void emit_part(const matmul *m, LLVMValueRef panel, LLVMValueRef first, L
         .c_row = m->columns,
         .rows = rows,
         .columns = emit_less_of(e, sub(e, m->columns, column), m->b_stride),
-        .inner = m->inner};
+        .inner = m->inner,
+        .adds = rt_emit_int(e, e->i1, build->accumulates)};
     rt_emit_product(e, &product);
 }
 
