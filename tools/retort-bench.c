@@ -153,8 +153,8 @@ static rt_status time_rounds(bench_run *run, int64_t rounds, double setup_ms, bo
     qsort(ms, (size_t)rounds, sizeof *ms, compare_doubles);
     double median = (ms[(rounds - 1) / 2] + ms[rounds / 2]) / 2;
     retort_memory memory = retort_instance_memory(session_instance(run->session));
-    uint64_t bytes =
-        memory.weights + memory.gradients + memory.state + memory.buffers + memory.scratch;
+    uint64_t bytes = memory.weights + memory.derived + memory.gradients + memory.state +
+                     memory.buffers + memory.scratch;
     printf("{\"case\": \"%s\", \"peer\": \"retort-fp32\", \"ms_min\": %.3f, \"ms_median\": %.3f, "
            "\"ms_max\": %.3f, \"tokens\": %d, \"rounds\": %d, \"setup_s\": %.2f, "
            "\"memory_mb\": %.1f}\n",

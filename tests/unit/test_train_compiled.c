@@ -18,7 +18,7 @@ static const char spec[] =
     "task: {labels: [low, high]}\n"
     "data: {train: train.tsv, eval: dev.tsv, vocabulary: vocab.txt, "
     "max_length: 32}\n"
-    "model: {family: bert, layers: 2, width: 16, heads: 2, ffn: 32}\n"
+    "model: {family: bert, layers: 2, width: 16, heads: 2, ffn: 64}\n"
     "training: {epochs: 8, batch_rows: 8, accumulate: 2, learning_rate: 5e-3, "
     "threads: 2, log_every: 4}\n";
 
@@ -86,5 +86,69 @@ static void test_resumes_to_the_same_bits(void) {
     free(broken);
 }
 
+static void compile(const char *name, const char *options) {
+    char arguments[300];
+    snprintf(arguments, sizeof arguments, "compile ~/%s.yaml -o ~/%s %s", name, name, options);
+    process_run(process_beside("retort"), arguments, NULL, &p);
+    if (p.status != 0) printf("%s", p.messages);
+    CU_ASSERT_EQUAL_FATAL(p.status, 0);
+}
+
+static void run(const char *name, const char *options) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
+    process_run(path, options, NULL, &p);
+    if (p.status != 0) printf("%s", p.messages);
+    CU_ASSERT_EQUAL(p.status, 0);
+}
+
+/* Weights as panels, made again by each update, are the weights. */
+static void test_panels_change_no_bits(void) {
+    training_write("~/rows.yaml", spec);
+    compile("rows", "--without panels,hoist");
+    run("rows", "--output ~/rows-run");
+    CU_ASSERT(
+        process_same_files("~/whole/last/model.safetensors", "~/rows-run/last/model.safetensors"));
+    CU_ASSERT(
+        process_same_files("~/whole/best/model.safetensors", "~/rows-run/best/model.safetensors"));
+}
+
+/* Frozen weights that only their panels are kept of are saved all the same: of random values, in a
+ * run that goes on from a checkpoint, and from a model that training begins with. */
+static void test_saves_frozen_weights(void) {
+    static const char frozen[] =
+        "method: {freeze: ['embeddings.*', 'encoder.layer.0.*']}\n"
+        "data: {train: train.tsv, eval: dev.tsv, vocabulary: vocab.txt, max_length: 32}\n"
+        "training: {epochs: 2, batch_rows: 16, learning_rate: 5e-3, threads: 2}\n";
+    char text[700];
+    snprintf(text, sizeof text, "%s%s%s", "task: {labels: [low, high]}\n", frozen,
+             "model: {family: bert, layers: 2, width: 16, heads: 2, ffn: 64}\n");
+    training_write("~/frozen.yaml", text);
+    training_write("~/frozen-rows.yaml", text);
+    compile("frozen", "");
+    compile("frozen-rows", "--without panels,hoist");
+    run("frozen", "--output ~/frozen-run");
+    run("frozen-rows", "--output ~/frozen-rows-run");
+    CU_ASSERT(process_same_files("~/frozen-run/last/model.safetensors",
+                                 "~/frozen-rows-run/last/model.safetensors"));
+    run("frozen", "--output ~/frozen-broken --epochs 1");
+    run("frozen", "--output ~/frozen-broken --resume --epochs 2");
+    run("frozen-rows", "--output ~/frozen-rows-broken --epochs 1");
+    run("frozen-rows", "--output ~/frozen-rows-broken --resume --epochs 2");
+    CU_ASSERT(process_same_files("~/frozen-broken/last/model.safetensors",
+                                 "~/frozen-rows-broken/last/model.safetensors"));
+    snprintf(text, sizeof text, "%s%s%s", "task: {labels: [low, high]}\n", frozen,
+             "model: {from: frozen-run/last}\n");
+    training_write("~/tuned.yaml", text);
+    training_write("~/tuned-rows.yaml", text);
+    compile("tuned", "");
+    compile("tuned-rows", "--without panels,hoist");
+    run("tuned", "--output ~/tuned-run");
+    run("tuned-rows", "--output ~/tuned-rows-run");
+    CU_ASSERT(process_same_files("~/tuned-run/last/model.safetensors",
+                                 "~/tuned-rows-run/last/model.safetensors"));
+}
+
 TEST_MAIN("train_compiled", TEST(test_compiles), TEST(test_trains),
-          TEST(test_resumes_to_the_same_bits))
+          TEST(test_resumes_to_the_same_bits), TEST(test_panels_change_no_bits),
+          TEST(test_saves_frozen_weights))
