@@ -5,8 +5,8 @@
 
 #include "passes/pass_manager.h"
 
-/* Sets those options of the listed passes; `target` as in retort_compiler_options. The list has the
- * pass `panels`. An unknown target is diagnosed. */
+/* Sets those options of the listed passes; `target` as in retort_compiler_options. An unknown
+ * target is diagnosed. */
 RT_MUST_CHECK rt_status rt_passes_choose_target(rt_pass_manager *manager, const char *target);
 
 #endif

@@ -151,6 +151,10 @@ said "  step "
 said "  predict "
 run 0 retort inspect spec.yaml method.kind=head --trainable
 said "trainable params: 18 || all params: 1986 || trainable%: 0.9063"
+run 0 retort inspect spec.yaml model.width=64 method.kind=head --parameters
+said "derived   computed from weights"
+run 0 retort inspect spec.yaml model.width=64 method.kind=head
+said "tensors, computed from weights"
 run 0 retort inspect spec.yaml --graph
 said "graph @step {"
 run 1 retort inspect spec.yaml model.heads=3

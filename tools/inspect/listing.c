@@ -14,6 +14,7 @@ static int64_t numbers_of(const rt_module *module, const rt_parameter_info *info
 static const char *origin_text(const rt_module *module, const rt_parameter_info *info,
                                rt_arena *arena) {
     const char *path, *slash;
+    if (info->kind == RT_PARAMETER_DERIVED) return "computed from weights";
     switch (info->initial) {
     case RT_INITIAL_ZEROS: return "zeros";
     case RT_INITIAL_CONSTANT: return rt_arena_format(arena, "constant(%g)", info->initial_value);
@@ -29,14 +30,22 @@ static const char *origin_text(const rt_module *module, const rt_parameter_info 
                            rt_transform_text(info->source.transform));
 }
 
+static const char *state_text(const rt_parameter_info *info) {
+    static const char *const kinds[] = {[RT_PARAMETER_GRADIENT] = "gradient",
+                                        [RT_PARAMETER_STATE] = "state",
+                                        [RT_PARAMETER_DERIVED] = "derived"};
+    if (info->kind != RT_PARAMETER_WEIGHT) return kinds[info->kind];
+    return info->is_trainable ? "trainable" : "frozen";
+}
+
 void inspect_parameters(model_file *m) {
     size_t count = rt_module_parameter_count(m->module);
     for (size_t i = 0; i < count; ++i) {
         const rt_parameter_info *info = rt_module_parameter(m->module, (rt_parameter){(uint32_t)i});
         const char *type = rt_type_text(rt_module_dims(m->module), info->type, &m->arena);
         const char *origin = origin_text(m->module, info, &m->arena);
-        printf("%-58s %-18s %-9s %s\n", info->name, type ? type : "",
-               info->is_trainable ? "trainable" : "frozen", origin ? origin : "");
+        printf("%-58s %-18s %-9s %s\n", info->name, type ? type : "", state_text(info),
+               origin ? origin : "");
     }
 }
 

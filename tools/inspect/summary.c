@@ -82,6 +82,10 @@ static void print_parameters(const model_file *m) {
     parameter_sum states = sum_parameters(m->module, RT_PARAMETER_STATE, false);
     printf("  trained      %.0f in %zu tensors (%.2f %%)\n", trained.numbers, trained.tensors,
            weights.numbers > 0 ? 100 * trained.numbers / weights.numbers : 0.0);
+    parameter_sum derived = sum_parameters(m->module, RT_PARAMETER_DERIVED, false);
+    if (derived.tensors)
+        printf("  derived      %.1f MB in %zu tensors, computed from weights\n",
+               derived.bytes / 1e6, derived.tensors);
     printf("  training     %.1f MB of gradients, %.1f MB of optimiser state, beside what a batch "
            "takes\n",
            gradients.bytes / 1e6, states.bytes / 1e6);
