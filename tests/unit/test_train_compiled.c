@@ -19,7 +19,7 @@ static const char spec[] =
     "data: {train: train.tsv, eval: dev.tsv, vocabulary: vocab.txt, "
     "max_length: 32}\n"
     "model: {family: bert, layers: 2, width: 16, heads: 2, ffn: 64}\n"
-    "training: {epochs: 8, batch_rows: 8, accumulate: 2, learning_rate: 5e-3, "
+    "training: {epochs: 8, batch_rows: 2, accumulate: 8, learning_rate: 5e-3, "
     "threads: 2, log_every: 4}\n";
 
 static const char *program(void) {
