@@ -18,7 +18,7 @@
 
 /* Keys of a block at most, a multiple of KEY_STEP, by which passes over strips go: dropout draws
  * for so many keys at once. Queries of a block: the strip of the target's products. */
-enum { ATTENTION_KEYS = 128, KEY_STEP = 4, ATTENTION_QUERIES = RT_PRODUCT_MAX_PANEL };
+enum { ATTENTION_KEYS = 128, KEY_STEP = 4, ATTENTION_QUERIES = RT_PRODUCT_MAX_STRIP };
 
 /* The node's attributes and operand numbers, alike for forward and gradient. */
 typedef struct attention_facts {

@@ -45,7 +45,9 @@ int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype) {
 }
 
 int64_t rt_product_strip(const rt_emitter *e, rt_dtype dtype) {
-    return (int64_t)tile_of(e).vectors * vector_lanes(e, dtype);
+    int64_t columns = (int64_t)tile_of(e).vectors * vector_lanes(e, dtype);
+    RT_ASSERT(columns <= RT_PRODUCT_MAX_STRIP);
+    return columns;
 }
 
 /* ---- functions of the module */

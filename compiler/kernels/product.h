@@ -27,7 +27,8 @@ int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype);
 int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype);
 
 /* Columns that rt_emit_product computes at once: a width without ragged ends. At most
- * RT_PRODUCT_MAX_PANEL. */
+ * RT_PRODUCT_MAX_STRIP, which is not the bound of panels. */
+enum { RT_PRODUCT_MAX_STRIP = 64 };
 int64_t rt_product_strip(const rt_emitter *e, rt_dtype dtype);
 
 /* to[i][j] = from[i][j] for f32, in rows of `width` columns, a multiple of RT_TRANSPOSE_PAD, of
