@@ -40,7 +40,7 @@ static int64_t row_block_bytes(const rt_emitter *e) {
     return bytes < ROW_BLOCK_MIN_BYTES ? ROW_BLOCK_MIN_BYTES : bytes;
 }
 
-static const int64_t panels_bytes = 4 * PACKED_ROWS * RT_PRODUCT_MAX_PANEL;
+static const int64_t panels_bytes = 4 * PACKED_ROWS * RT_TILE_MAX_WIDTH;
 
 int64_t matmul_blocks_bytes(void) {
     return panels_bytes + ROW_BLOCK_MAX_BYTES;

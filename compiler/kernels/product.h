@@ -21,7 +21,7 @@ void rt_emit_product(rt_emitter *e, const rt_product *product);
 
 /* Columns of the product's widest strip: where many rows meet one b, b is best cut into panels of
  * so many columns, each packed so that its rows follow each other. At most RT_PRODUCT_MAX_PANEL. */
-enum { RT_PRODUCT_MAX_PANEL = 48 };
+enum { RT_PRODUCT_MAX_PANEL = 64 };
 int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype);
 /* The same before anything is emitted. */
 int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype);

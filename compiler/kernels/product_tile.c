@@ -36,7 +36,9 @@ unsigned rt_tile_lanes(const rt_emitter *e, const rt_tile_shape *shape) {
 }
 
 int64_t rt_tile_width(const rt_emitter *e, const rt_tile_shape *shape) {
-    return (int64_t)shape->vectors * rt_tile_lanes(e, shape);
+    int64_t width = (int64_t)shape->vectors * rt_tile_lanes(e, shape);
+    RT_ASSERT(width <= RT_TILE_MAX_WIDTH);
+    return width;
 }
 
 /* ---- the function of one size of tile: its parameters in the order of rt_tile */

@@ -18,7 +18,7 @@ typedef struct rt_tile_shape {
     unsigned rows, vectors; /* of a whole tile */
 } rt_tile_shape;
 
-enum { RT_TILE_MAX_ROWS = 9, RT_TILE_MAX_VECTORS = 3 };
+enum { RT_TILE_MAX_ROWS = 9, RT_TILE_MAX_VECTORS = 3, RT_TILE_MAX_WIDTH = 48 };
 
 /* The target's tile for this type; NULL where there is no row in product_tiles.def. */
 const rt_tile_shape *rt_tile_shape_of(const rt_emitter *e, rt_dtype dtype);
