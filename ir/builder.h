@@ -52,7 +52,7 @@ rt_value rt_build_dim_as(rt_builder *b, rt_dim size, rt_dtype dtype);
 // clang-format off
 #define RT_UNARY_OPS(X)                                                                            \
     X(neg) X(abs) X(sign) X(exp) X(log) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tanh)       \
-    X(sigmoid) X(erf) X(relu) X(floor) X(ceil) X(round) X(is_nan) X(is_inf) X(not) X(softmax)      \
+    X(sigmoid) X(erf) X(gelu_slope) X(relu) X(floor) X(ceil) X(round) X(is_nan) X(is_inf) X(not) X(softmax)      \
     X(log_softmax)
 #define RT_BINARY_OPS(X)                                                                           \
     X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum) X(equal) X(less) X(less_equal)        \

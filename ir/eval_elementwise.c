@@ -5,6 +5,7 @@
 #include "ir/eval_rules.h"
 
 static const double sqrt_half = 0.70710678118654752440;
+static const double one_over_sqrt_2_pi = 0.39894228040143267794;
 static const double sqrt_2_over_pi = 0.79788456080286535588;
 
 void eval_broadcast_strides(const rt_array *array, int rank, int64_t *strides) {
@@ -87,6 +88,8 @@ RULE(is_inf, .test = is_inf_test)
 MAP_INTEGER(not, !x)
 RULE(not, .integer = not_integer)
 
+FLOAT_RULE(gelu_slope, 0.5 * (1 + erf(x * sqrt_half)) +
+                           (isinf(x) ? 0 : x * exp(-x * x / 2) * one_over_sqrt_2_pi))
 MAP_REAL(gelu_erf, 0.5 * x * (1 + erf(x * sqrt_half)))
 MAP_REAL(gelu_tanh, 0.5 * x * (1 + tanh(sqrt_2_over_pi * (x + 0.044715 * x * x * x))))
 rt_status eval_gelu(rt_eval *eval) {

@@ -3,7 +3,6 @@
  * result; every product is elementwise. */
 #include "passes/vjp.h"
 
-static const double sqrt_half = 0.70710678118654752440;
 static const double sqrt_2_over_pi = 0.79788456080286535588;
 static const double two_over_sqrt_pi = 1.12837916709551257390;
 static const double one_over_sqrt_2_pi = 0.39894228040143267794;
@@ -98,18 +97,17 @@ static rt_value gelu_tanh_slope(rt_vjp *v, rt_value x) {
     return scale(v, add(v, add(v, t, one), second), 0.5);
 }
 
-/* y' = Phi(x) + x phi(x), the normal distribution and its density */
-static rt_value gelu_erf_slope(rt_vjp *v, rt_value x) {
-    rt_value erf = rt_build_erf(v->b, scale(v, x, sqrt_half));
-    rt_value distribution = scale(v, add(v, erf, scalar_like(v, x, 1)), 0.5);
-    rt_value density = scale(v, bell(v, x, 0.5), one_over_sqrt_2_pi);
-    return add(v, distribution, mul(v, x, density));
+/* y = Phi(x) + x phi(x), the normal distribution and its density:  dx = dy (2 - x^2) phi(x) */
+void vjp_gelu_slope(rt_vjp *v) {
+    rt_value x = v->in[0], density = scale(v, bell(v, x, 0.5), one_over_sqrt_2_pi);
+    rt_value factor = sub(v, scalar_like(v, x, 2), mul(v, x, x));
+    give(v, 0, mul(v, v->dy, mul(v, factor, density)));
 }
 
 /* y = gelu(x):  dx = dy y' */
 void vjp_gelu(rt_vjp *v) {
     bool is_tanh = vjp_attr(v, RT_ATTR_gelu_tanh_form).integer;
-    rt_value slope = is_tanh ? gelu_tanh_slope(v, v->in[0]) : gelu_erf_slope(v, v->in[0]);
+    rt_value slope = is_tanh ? gelu_tanh_slope(v, v->in[0]) : rt_build_gelu_slope(v->b, v->in[0]);
     give(v, 0, mul(v, v->dy, slope));
 }
 

@@ -111,6 +111,11 @@ show("erf f32", erf_fit, True)
 # gelu: erf(x / sqrt 2) / 2 = x p(x^2) / q(x^2).
 half = ([c / (2 * mp.sqrt(2)) for c in erf_fit[0]], erf_fit[1], erf_fit[2])
 show("gelu f32", half, True, mp.mpf(1) / 2)
+# gelu's derivative, less 1/2: x p(x^2) / q(x^2) up to 5.8; absolute error.
+slope_ratio = from_limit(
+    lambda z: mp.erf(mp.sqrt(z / 2)) / (2 * mp.sqrt(z)) + mp.npdf(mp.sqrt(z)), mp.sqrt(2 / mp.pi))
+slope_part = lambda z: 1 / max(mp.sqrt(z), mp.mpf("0.3"))
+show("gelu_slope f32", remez(slope_ratio, slope_part, 0, mp.mpf("5.8") ** 2, 7, 5), True)
 # f64: a polynomial up to 1, then erfc(x) = exp(-x^2) p(t), t = 1 / (x + 2) up to 6.
 show("erf f64 up to 1", remez(erf_ratio, erf_ratio, 0, 1, 12), False)
 erfc_scaled = lambda t: mp.exp((1 / t - 2) ** 2) * mp.erfc(1 / t - 2)

@@ -20,6 +20,7 @@ static const op_traits traits[RT_OP_COUNT] = {
     [RT_OP_sigmoid] = {.cost = 18},
     [RT_OP_erf] = {.cost = 18},
     [RT_OP_gelu] = {.cost = 20},
+    [RT_OP_gelu_slope] = {.cost = 22},
     [RT_OP_pow] = {.cost = 40},
     [RT_OP_sqrt] = {.cost = 8},
     [RT_OP_rsqrt] = {.cost = 12},

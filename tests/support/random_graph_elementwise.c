@@ -107,8 +107,9 @@ typedef rt_value (*unary)(rt_builder *b, rt_value x);
 
 /* Smooth operators on [-3, 3], where none of them is above 21. */
 static bool add_smooth(random_builder *r) {
-    static const unary builds[] = {rt_build_neg,  rt_build_exp,     rt_build_sin, rt_build_cos,
-                                   rt_build_tanh, rt_build_sigmoid, rt_build_erf};
+    static const unary builds[] = {rt_build_neg, rt_build_exp,       rt_build_sin,
+                                   rt_build_cos, rt_build_tanh,      rt_build_sigmoid,
+                                   rt_build_erf, rt_build_gelu_slope};
     const random_value *picked = random_pick(r, random_is_float);
     if (!picked) return false;
     random_value x = random_tame(r, *picked, 3);
