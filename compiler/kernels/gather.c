@@ -69,52 +69,98 @@ void emit_gather(rt_kernel_build *build) {
     rt_emit_loop_end(e, &unit);
 }
 
-/* ---- scatter_add: units are columns, so that each worker adds all updates in their order */
+/* ---- scatter_add: units are rows of a large table, each worker going through all updates for its
+ * own, or columns of a small one, whose rows may be few. Every row gets its updates in their order.
+ */
 
-enum { INDICES = 0, UPDATES = 1 };
+enum { INDICES = 0, UPDATES = 1, LARGE_ROWS = 4096 };
+
+static bool is_by_rows(const rt_graph *graph, rt_node node) {
+    int64_t rows;
+    rt_type result = kernel_result_type(graph, node, 0);
+    return rt_dim_is_constant(kernel_dims(graph), result.dims[0], &rows) && rows >= LARGE_ROWS;
+}
 
 rt_dim scatter_add_range(const rt_graph *graph, rt_node node) {
     rt_type result = kernel_result_type(graph, node, 0);
-    return kernel_extent(graph, result, 1, result.rank);
+    bool by_rows = is_by_rows(graph, node);
+    return kernel_extent(graph, result, by_rows ? 0 : 1, by_rows ? 1 : result.rank);
 }
 
-/* result row += update row, columns [begin, end) */
-static void emit_addition(rt_kernel_build *build, rt_dtype dtype, LLVMValueRef to,
-                          LLVMValueRef from) {
+typedef struct scatter {
+    rt_kernel_build *build;
+    rt_dtype dtype;
+    size_t bytes;
+    LLVMValueRef inner;
+    LLVMValueRef first_row, end_row;       /* of this worker */
+    LLVMValueRef first_column, end_column; /* in a row */
+} scatter;
+
+static scatter describe_scatter(rt_kernel_build *build) {
+    rt_type result = kernel_result_type(build->graph, build->node, 0);
+    LLVMValueRef zero = rt_emit_i64(build->e, 0);
+    bool by_rows = is_by_rows(build->graph, build->node);
+    scatter s = {.build = build,
+                 .dtype = result.dtype,
+                 .bytes = rt_dtype_bytes(result.dtype),
+                 .inner = emit_extent(build, result, 1, result.rank),
+                 .first_row = by_rows ? build->begin : zero,
+                 .end_row = by_rows ? build->end : emit_extent(build, result, 0, 1),
+                 .first_column = by_rows ? zero : build->begin};
+    s.end_column = by_rows ? s.inner : build->end;
+    return s;
+}
+
+/* Whole rows lie end to end. */
+static void emit_zero_rows(const scatter *s) {
+    rt_kernel_build *build = s->build;
     rt_emitter *e = build->e;
-    unsigned bytes = (unsigned)rt_dtype_bytes(dtype), lanes = rt_emit_target_lanes(e, bytes);
-    vector_loop v = emit_vector_loop(e, sub(e, build->end, build->begin), lanes > 16 ? 16 : lanes);
-    LLVMValueRef column = add(e, build->begin, v.loop.index);
-    LLVMValueRef x = rt_emit_load(e, dtype, to, column, v.lanes, v.mask);
-    LLVMValueRef y = rt_emit_load(e, dtype, from, column, v.lanes, v.mask);
-    rt_emit_store(e, dtype, add(e, x, y), to, column, v.mask);
+    LLVMValueRef element = rt_emit_i64(e, (int64_t)s->bytes);
+    if (is_by_rows(build->graph, build->node)) {
+        LLVMValueRef count = mul(e, sub(e, s->end_row, s->first_row), s->inner);
+        emit_zero_bytes(e, emit_at(e, build->results[0], s->first_row, s->inner, s->bytes),
+                        mul(e, count, element));
+        return;
+    }
+    rt_loop row = rt_emit_loop_begin(e, s->first_row, s->end_row, rt_emit_i64(e, 1), "row");
+    LLVMValueRef first = add(e, mul(e, row.index, s->inner), s->first_column);
+    LLVMValueRef width = sub(e, s->end_column, s->first_column);
+    emit_zero_bytes(e, rt_emit_address(e, build->results[0], first, s->bytes),
+                    mul(e, width, element));
+    rt_emit_loop_end(e, &row);
+}
+
+/* result row += update row, in the worker's columns */
+static void emit_addition(const scatter *s, LLVMValueRef to, LLVMValueRef from) {
+    rt_emitter *e = s->build->e;
+    unsigned lanes = rt_emit_target_lanes(e, (unsigned)s->bytes);
+    LLVMValueRef width = sub(e, s->end_column, s->first_column);
+    vector_loop v = emit_vector_loop(e, width, lanes > 16 ? 16 : lanes);
+    LLVMValueRef column = add(e, s->first_column, v.loop.index);
+    LLVMValueRef x = rt_emit_load(e, s->dtype, to, column, v.lanes, v.mask);
+    LLVMValueRef y = rt_emit_load(e, s->dtype, from, column, v.lanes, v.mask);
+    rt_emit_store(e, s->dtype, add(e, x, y), to, column, v.mask);
     rt_emit_loop_end(e, &v.loop);
 }
 
 void emit_scatter_add(rt_kernel_build *build) {
     rt_emitter *e = build->e;
+    scatter s = describe_scatter(build);
     rt_type result = kernel_result_type(build->graph, build->node, 0);
     rt_type indices = kernel_operand_type(build->graph, build->node, INDICES);
-    size_t bytes = rt_dtype_bytes(result.dtype);
     LLVMValueRef zero = rt_emit_i64(e, 0), one = rt_emit_i64(e, 1);
     LLVMValueRef size = emit_extent(build, result, 0, 1);
-    LLVMValueRef inner = emit_extent(build, result, 1, result.rank);
-    LLVMValueRef width = sub(e, build->end, build->begin);
-    if (!build->accumulates) {
-        rt_loop row = rt_emit_loop_begin(e, zero, size, one, "row");
-        LLVMValueRef first = add(e, mul(e, row.index, inner), build->begin);
-        emit_zero_bytes(e, rt_emit_address(e, build->results[0], first, bytes),
-                        mul(e, width, rt_emit_i64(e, (int64_t)bytes)));
-        rt_emit_loop_end(e, &row);
-    }
-
+    if (!build->accumulates) emit_zero_rows(&s);
     LLVMValueRef count = emit_extent(build, indices, 0, indices.rank);
     rt_loop update = rt_emit_loop_begin(e, zero, count, one, "update");
     place at =
         resolve(e, emit_load_index(e, indices.dtype, build->operands[INDICES], update.index), size);
-    rt_branch valid = rt_emit_if_begin(e, at.is_valid, "valid");
-    emit_addition(build, result.dtype, emit_at(e, build->results[0], at.index, inner, bytes),
-                  emit_at(e, build->operands[UPDATES], update.index, inner, bytes));
-    rt_emit_if_end(e, &valid);
+    LLVMValueRef distance = sub(e, at.index, s.first_row);
+    LLVMValueRef rows = sub(e, s.end_row, s.first_row);
+    LLVMValueRef is_own = LLVMBuildICmp(e->builder, LLVMIntULT, distance, rows, "");
+    rt_branch own = rt_emit_if_begin(e, LLVMBuildAnd(e->builder, at.is_valid, is_own, ""), "own");
+    emit_addition(&s, emit_at(e, build->results[0], at.index, s.inner, s.bytes),
+                  emit_at(e, build->operands[UPDATES], update.index, s.inner, s.bytes));
+    rt_emit_if_end(e, &own);
     rt_emit_loop_end(e, &update);
 }

@@ -273,24 +273,30 @@ static void test_gather(void) {
         }
 }
 
-static void check_scatter_add(rt_dtype dtype, int64_t count, int64_t width, int rank) {
+/* `size` rows in the table: from 4096 on workers share them instead of the columns. */
+static void check_scatter_add(rt_dtype dtype, int64_t size, int64_t count, int64_t width,
+                              int rank) {
     kernel_run r;
     kernel_run_begin(&r);
     rt_dim dims[] = {kernel_run_dim(&r, "N", count), kernel_run_constant(&r, width)};
-    rt_value indices = kernel_run_integers(&r, RT_I32, 1, dims, -9, 8);
+    rt_value indices = kernel_run_integers(&r, RT_I32, 1, dims, -size, size - 1);
     rt_value updates = numbers(&r, dtype, rank, dims);
-    check(&r, rt_build_scatter_add(&r.b, indices, updates, kernel_run_constant(&r, 9)),
+    check(&r, rt_build_scatter_add(&r.b, indices, updates, kernel_run_constant(&r, size)),
           dtype == RT_F64 ? 1e-15 : 2e-6, true);
     kernel_run_end(&r);
 }
 
 static void test_scatter_add(void) {
-    check_scatter_add(RT_F32, 50, 768, 2);
-    check_scatter_add(RT_F32, 50, 37, 2);
-    check_scatter_add(RT_F64, 50, 3, 2);
-    check_scatter_add(RT_I32, 50, 17, 2);
-    check_scatter_add(RT_F32, 50, 1, 1);
-    check_scatter_add(RT_F32, 0, 20, 2);
+    check_scatter_add(RT_F32, 9, 50, 768, 2);
+    check_scatter_add(RT_F32, 9, 50, 37, 2);
+    check_scatter_add(RT_F64, 9, 50, 3, 2);
+    check_scatter_add(RT_I32, 9, 50, 17, 2);
+    check_scatter_add(RT_F32, 9, 50, 1, 1);
+    check_scatter_add(RT_F32, 9, 0, 20, 2);
+    check_scatter_add(RT_F32, 4100, 9000, 19, 2);
+    check_scatter_add(RT_F64, 4097, 50, 2, 2);
+    check_scatter_add(RT_F32, 5000, 300, 1, 1);
+    check_scatter_add(RT_I32, 4096, 0, 3, 2);
 }
 
 /* Out of range, which only data can cause: gather reads zeros, scatter_add adds nothing. */
