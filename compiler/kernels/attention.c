@@ -31,8 +31,8 @@ rt_dim attention_flops(const rt_graph *graph, rt_node node) {
 /* Scratch of the unit; maxima to lse are one number per query of the block. */
 typedef struct forward {
     LLVMValueRef transposed, strips, maxima, sums, factors, lse, positions;
-    LLVMValueRef keys, values; /* the row's, packed */
-    LLVMValueRef shift;        /* of the lanes: scale * maximum */
+    attention_rows keys, values; /* the row's */
+    LLVMValueRef shift;          /* of the lanes: scale * maximum */
 } forward;
 
 /* ---- softmax of a block's scores, lane by lane */
@@ -149,7 +149,6 @@ static void emit_keys(attention_block *block, void *state) {
     const attention_unit *unit = block->unit;
     rt_kernel_build *build = unit->build;
     rt_emitter *e = build->e;
-    LLVMValueRef size = rt_emit_i64(e, unit->facts->padded_head_size);
     attention_emit_scores(block, own->keys, own->transposed, own->strips);
     attention_emit_masks(block, own->strips);
     attention_emit_lanes(block, emit_softmax, own);
@@ -162,8 +161,8 @@ static void emit_keys(attention_block *block, void *state) {
                                      .a = own->strips,
                                      .a_row = rt_emit_i64(e, 1),
                                      .a_inner = rt_emit_i64(e, unit->panel),
-                                     .b = emit_at(e, own->values, block->key, size, 4),
-                                     .b_inner = size,
+                                     .b = attention_rows_from(unit, own->values, block->key),
+                                     .b_inner = own->values.stride,
                                      .c = attention_query(unit, build->results[OUT], block->first),
                                      .c_row = rt_emit_i64(e, unit->facts->width),
                                      .rows = block->count,
@@ -221,13 +220,12 @@ static void emit_unit(attention_unit *unit) {
                    .sums = attention_take(unit, ATTENTION_QUERIES),
                    .factors = attention_take(unit, ATTENTION_QUERIES),
                    .lse = attention_take(unit, ATTENTION_QUERIES),
-                   .positions = attention_take(unit, ATTENTION_QUERIES),
-                   .values = attention_take(unit, 0)};
-    LLVMValueRef size = rt_emit_i64(e, facts->padded_head_size);
-    own.keys = emit_at(e, own.values, unit->keys.length, size, 4);
+                   .positions = attention_take(unit, ATTENTION_QUERIES)};
     LLVMValueRef *operands = unit->build->operands, length = unit->keys.length;
-    attention_emit_copy(unit, attention_key(unit, operands[KEY], zero), length, own.keys);
-    attention_emit_copy(unit, attention_key(unit, operands[VALUE], zero), length, own.values);
+    LLVMValueRef copies = attention_take(unit, 0), size = rt_emit_i64(e, facts->padded_head_size);
+    own.keys = attention_emit_copy(unit, attention_key(unit, operands[KEY], zero), length, copies);
+    own.values = attention_emit_copy(unit, attention_key(unit, operands[VALUE], zero), length,
+                                     emit_at(e, copies, length, size, 4));
     attention_emit_query_blocks(unit, emit_queries, &own);
 }
 

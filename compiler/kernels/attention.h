@@ -84,13 +84,21 @@ void attention_emit_positions(attention_block *block, LLVMValueRef numbers);
  * copies of it. */
 void attention_emit_transpose(const attention_block *block, LLVMValueRef from,
                               LLVMValueRef from_row, LLVMValueRef to);
+/* Rows of one head: where the first is, and from row to row. */
+typedef struct attention_rows {
+    LLVMValueRef at, stride;
+} attention_rows;
 /* to[rows][padded_head_size] = rows of the head at `from`: in place they are far apart, which costs
- * translations of addresses and conflicts in the first-level cache. */
-void attention_emit_copy(const attention_unit *unit, LLVMValueRef from, LLVMValueRef rows,
-                         LLVMValueRef to);
-/* strips[key_count][panel] = the block's keys in a copy of all times a transpose. */
-void attention_emit_scores(const attention_block *block, LLVMValueRef copy, LLVMValueRef transposed,
-                           LLVMValueRef strips);
+ * translations of addresses and conflicts in the first-level cache. Without RT_OPTIMIZE_pack_heads
+ * they stay there. */
+attention_rows attention_emit_copy(const attention_unit *unit, LLVMValueRef from, LLVMValueRef rows,
+                                   LLVMValueRef to);
+/* The rows from `first` on. */
+LLVMValueRef attention_rows_from(const attention_unit *unit, attention_rows rows,
+                                 LLVMValueRef first);
+/* strips[key_count][panel] = the block's keys among all times a transpose. */
+void attention_emit_scores(const attention_block *block, attention_rows keys,
+                           LLVMValueRef transposed, LLVMValueRef strips);
 /* Makes scores of keys that do not count -inf, and of those up to the next KEY_STEP behind the
  * last.
  */

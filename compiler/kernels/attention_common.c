@@ -217,26 +217,34 @@ void attention_emit_transpose(const attention_block *block, LLVMValueRef from,
                                              .to_row = rt_emit_i64(e, unit->panel)});
 }
 
-void attention_emit_copy(const attention_unit *unit, LLVMValueRef from, LLVMValueRef rows,
-                         LLVMValueRef to) {
+attention_rows attention_emit_copy(const attention_unit *unit, LLVMValueRef from, LLVMValueRef rows,
+                                   LLVMValueRef to) {
     rt_emitter *e = unit->build->e;
+    LLVMValueRef width = rt_emit_i64(e, unit->facts->width);
+    if (!rt_optimizes(e->optimizations, RT_OPTIMIZE_pack_heads))
+        return (attention_rows){from, width};
     rt_emit_copy(e, &(rt_copy_job){.from = from,
-                                   .from_row = rt_emit_i64(e, unit->facts->width),
+                                   .from_row = width,
                                    .rows = rows,
                                    .columns = rt_emit_i64(e, unit->facts->head_size),
                                    .to = to,
                                    .width = unit->facts->padded_head_size});
+    return (attention_rows){to, rt_emit_i64(e, unit->facts->padded_head_size)};
 }
 
-void attention_emit_scores(const attention_block *block, LLVMValueRef copy, LLVMValueRef transposed,
-                           LLVMValueRef strips) {
+LLVMValueRef attention_rows_from(const attention_unit *unit, attention_rows rows,
+                                 LLVMValueRef first) {
+    return emit_at(unit->build->e, rows.at, first, rows.stride, 4);
+}
+
+void attention_emit_scores(const attention_block *block, attention_rows keys,
+                           LLVMValueRef transposed, LLVMValueRef strips) {
     const attention_unit *unit = block->unit;
     rt_emitter *e = unit->build->e;
     LLVMValueRef panel = rt_emit_i64(e, unit->panel);
-    LLVMValueRef size = rt_emit_i64(e, unit->facts->padded_head_size);
     rt_emit_product(e, &(rt_product){.dtype = RT_F32,
-                                     .a = emit_at(e, copy, block->key, size, 4),
-                                     .a_row = size,
+                                     .a = attention_rows_from(unit, keys, block->key),
+                                     .a_row = keys.stride,
                                      .a_inner = rt_emit_i64(e, 1),
                                      .b = transposed,
                                      .b_inner = panel,

@@ -35,11 +35,12 @@ rt_dim attention_gradient_flops(const rt_graph *graph, rt_node node) {
 /* Scratch of the unit. The block's queries and their d_out stand there twice, transposed for scores
  * and packed for the gradients of keys; lse and means are one number per query. */
 typedef struct backward {
-    LLVMValueRef queries_across, d_out_across, queries, d_out;
+    LLVMValueRef queries_across, d_out_across, queries_copy, d_out_copy;
     LLVMValueRef p, ds; /* strips */
     LLVMValueRef lse, means, positions;
-    LLVMValueRef keys, values; /* the row's, packed */
-    LLVMValueRef shift, mean;  /* of the lanes */
+    attention_rows queries, d_out;
+    attention_rows keys, values; /* the row's */
+    LLVMValueRef shift, mean;    /* of the lanes */
 } backward;
 
 /* ---- strips: scores and d_out . v become f p and ds */
@@ -85,7 +86,7 @@ static void emit_gradients(const attention_lanes *lanes, void *state) {
 /* ---- products */
 
 /* result (of keys) += strips' x (of the block's queries). */
-static void emit_key_gradient(const attention_block *block, LLVMValueRef strips, LLVMValueRef x,
+static void emit_key_gradient(const attention_block *block, LLVMValueRef strips, attention_rows x,
                               int result) {
     const attention_unit *unit = block->unit;
     rt_emitter *e = unit->build->e;
@@ -95,8 +96,8 @@ static void emit_key_gradient(const attention_block *block, LLVMValueRef strips,
                          .a = strips,
                          .a_row = rt_emit_i64(e, unit->panel),
                          .a_inner = rt_emit_i64(e, 1),
-                         .b = x,
-                         .b_inner = rt_emit_i64(e, unit->facts->padded_head_size),
+                         .b = x.at,
+                         .b_inner = x.stride,
                          .c = attention_key(unit, unit->build->results[result], block->key),
                          .c_row = rt_emit_i64(e, unit->facts->width),
                          .rows = block->key_count,
@@ -110,7 +111,7 @@ static void emit_keys(attention_block *block, void *state) {
     const attention_unit *unit = block->unit;
     rt_kernel_build *build = unit->build;
     rt_emitter *e = build->e;
-    LLVMValueRef zero = rt_emit_i64(e, 0), size = rt_emit_i64(e, unit->facts->padded_head_size);
+    LLVMValueRef zero = rt_emit_i64(e, 0);
     attention_emit_scores(block, own->keys, own->queries_across, own->p);
     attention_emit_scores(block, own->values, own->d_out_across, own->ds);
     attention_emit_masks(block, own->p);
@@ -122,8 +123,8 @@ static void emit_keys(attention_block *block, void *state) {
                          .a = own->ds,
                          .a_row = rt_emit_i64(e, 1),
                          .a_inner = rt_emit_i64(e, unit->panel),
-                         .b = emit_at(e, own->keys, block->key, size, 4),
-                         .b_inner = size,
+                         .b = attention_rows_from(unit, own->keys, block->key),
+                         .b_inner = own->keys.stride,
                          .c = attention_query(unit, build->results[D_QUERY], block->first),
                          .c_row = rt_emit_i64(e, unit->facts->width),
                          .rows = block->count,
@@ -170,12 +171,12 @@ static void emit_queries(attention_block *block, void *state) {
     const attention_unit *unit = block->unit;
     rt_kernel_build *build = unit->build;
     LLVMValueRef query = build->operands[QUERY], d_out = build->operands[D_OUT];
-    attention_emit_copy(unit, attention_query(unit, query, block->first), block->count,
-                        own->queries);
-    attention_emit_copy(unit, attention_query(unit, d_out, block->first), block->count, own->d_out);
-    LLVMValueRef size = rt_emit_i64(build->e, unit->facts->padded_head_size);
-    attention_emit_transpose(block, own->queries, size, own->queries_across);
-    attention_emit_transpose(block, own->d_out, size, own->d_out_across);
+    own->queries = attention_emit_copy(unit, attention_query(unit, query, block->first),
+                                       block->count, own->queries_copy);
+    own->d_out = attention_emit_copy(unit, attention_query(unit, d_out, block->first), block->count,
+                                     own->d_out_copy);
+    attention_emit_transpose(block, own->queries.at, own->queries.stride, own->queries_across);
+    attention_emit_transpose(block, own->d_out.at, own->d_out.stride, own->d_out_across);
     attention_emit_positions(block, own->positions);
     emit_singles(block, own);
     attention_emit_key_blocks(block, emit_keys, own);
@@ -186,21 +187,21 @@ static void emit_unit(attention_unit *unit) {
     int64_t strips = (int64_t)ATTENTION_KEYS * ATTENTION_QUERIES;
     backward own = {.queries_across = attention_take(unit, transpose),
                     .d_out_across = attention_take(unit, transpose),
-                    .queries = attention_take(unit, transpose),
-                    .d_out = attention_take(unit, transpose),
+                    .queries_copy = attention_take(unit, transpose),
+                    .d_out_copy = attention_take(unit, transpose),
                     .p = attention_take(unit, strips),
                     .ds = attention_take(unit, strips),
                     .lse = attention_take(unit, ATTENTION_QUERIES),
                     .means = attention_take(unit, ATTENTION_QUERIES),
-                    .positions = attention_take(unit, ATTENTION_QUERIES),
-                    .keys = attention_take(unit, 0)};
+                    .positions = attention_take(unit, ATTENTION_QUERIES)};
     rt_kernel_build *build = unit->build;
     rt_emitter *e = build->e;
     LLVMValueRef zero = rt_emit_i64(e, 0), length = unit->keys.length;
-    own.values = emit_at(e, own.keys, length, rt_emit_i64(e, unit->facts->padded_head_size), 4);
-    attention_emit_copy(unit, attention_key(unit, build->operands[KEY], zero), length, own.keys);
-    attention_emit_copy(unit, attention_key(unit, build->operands[VALUE], zero), length,
-                        own.values);
+    LLVMValueRef size = rt_emit_i64(e, unit->facts->padded_head_size);
+    LLVMValueRef *operands = build->operands, copies = attention_take(unit, 0);
+    own.keys = attention_emit_copy(unit, attention_key(unit, operands[KEY], zero), length, copies);
+    own.values = attention_emit_copy(unit, attention_key(unit, operands[VALUE], zero), length,
+                                     emit_at(e, copies, length, size, 4));
     attention_emit_query_blocks(unit, emit_queries, &own);
 }
 

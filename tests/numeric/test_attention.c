@@ -156,6 +156,33 @@ static void test_gradient(void) {
     check_all_options(true);
 }
 
+/* Rows read in place instead of from copies: the same numbers to the bit, as each is one chain of
+ * multiply-adds either way. */
+static void test_without_packing(void) {
+    shape s = {2, 40, long_row, 3, NULL};
+    options o = {true, true, 0.1};
+    for (int is_gradient = 0; is_gradient < 2; ++is_gradient) {
+        kernel_run r;
+        kernel_run_begin(&r);
+        inputs in = add_inputs(&r, s, o);
+        rt_value value = build_forward(&r, &in, s, o);
+        if (is_gradient) value = build_gradient(&r, &in, value);
+        kernel_run_compile(&r, value);
+        kernel_run_call(&r, NULL, 0);
+        void *packed[KERNEL_RUN_RESULTS];
+        memcpy(packed, r.results, sizeof packed);
+        compiled_end(&r.code);
+        r.optimizations.left_out = UINT64_C(1) << RT_OPTIMIZE_pack_heads;
+        kernel_run_compile(&r, value);
+        kernel_run_call(&r, NULL, 0);
+        for (int i = 0; i < (is_gradient ? 3 : 2); ++i) {
+            CU_ASSERT_EQUAL(memcmp(packed[i], r.results[i], r.result_bytes[i]), 0);
+            CU_ASSERT(kernel_run_error(&r, i) < 2e-6);
+        }
+        kernel_run_end(&r);
+    }
+}
+
 /* With values that are unit vectors the output shows each probability: dropped ones are exactly 0
  * in the compiled kernel where they are in the evaluator. */
 static void test_dropout_mask(void) {
@@ -203,5 +230,5 @@ static void test_rows_are_independent(void) {
     kernel_run_end(&r);
 }
 
-TEST_MAIN("attention", TEST(test_forward), TEST(test_gradient), TEST(test_dropout_mask),
-          TEST(test_rows_are_independent))
+TEST_MAIN("attention", TEST(test_forward), TEST(test_gradient), TEST(test_without_packing),
+          TEST(test_dropout_mask), TEST(test_rows_are_independent))

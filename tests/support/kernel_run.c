@@ -163,6 +163,7 @@ void kernel_run_compile(kernel_run *k, rt_value result) {
     const rt_kernel_row *row = rt_kernel_find(rt_graph_node(k->graph, k->node)->op);
     CU_ASSERT_PTR_NOT_NULL_FATAL(row);
     compiled_begin(&k->code, "ppplli");
+    k->code.emitter.optimizations = k->optimizations;
     emit_kernel(k, row);
     void *address = compiled_finish(&k->code);
     memcpy(&k->function, &address, sizeof address);

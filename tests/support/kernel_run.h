@@ -31,6 +31,7 @@ typedef struct kernel_run {
     uint64_t seed, step;
     void *data[KERNEL_RUN_OPERANDS * 2]; /* of the graph's inputs, in their order */
     rt_node node;
+    rt_optimizations optimizations; /* of its emitter; all, unless set before compiling */
     compiled code;
     retort_kernel function;
     int64_t range; /* units, once compiled */
