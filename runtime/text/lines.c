@@ -43,10 +43,21 @@ size_t rt_utf8_find_error(rt_text text) {
     return text.length;
 }
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 bool rt_text_is_blank(rt_text text) {
-    for (size_t i = 0; i < text.length; ++i) {
-        char c = text.bytes[i];
-        if (c != ' ' && c != '\t' && c != '\r' && c != '\n') return false;
-    }
+    for (size_t i = 0; i < text.length; ++i)
+        if (!is_blank(text.bytes[i])) return false;
     return true;
+}
+
+rt_text rt_text_next_word(rt_text *rest) {
+    size_t begin = 0, end;
+    while (begin < rest->length && is_blank(rest->bytes[begin])) ++begin;
+    for (end = begin; end < rest->length && !is_blank(rest->bytes[end]);) ++end;
+    rt_text word = {rest->bytes + begin, end - begin};
+    *rest = (rt_text){rest->bytes + end, rest->length - end};
+    return word;
 }

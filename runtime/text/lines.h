@@ -26,4 +26,7 @@ size_t rt_utf8_find_error(rt_text text);
 /* True where nothing but blanks, tabs and line ends is in it. */
 bool rt_text_is_blank(rt_text text);
 
+/* Cuts the first word off: what stands before the next of these; empty where there is none. */
+rt_text rt_text_next_word(rt_text *rest);
+
 #endif

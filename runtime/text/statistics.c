@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "runtime/text/lines.h"
+
 static int compare_sizes(const void *a, const void *b) {
     size_t x = *(const size_t *)a, y = *(const size_t *)b;
     return (x > y) - (x < y);
@@ -22,12 +24,7 @@ rt_length_statistics rt_length_statistics_of(size_t *lengths, size_t count) {
 
 static size_t count_words(rt_text text) {
     size_t count = 0;
-    bool is_inside = false;
-    for (size_t i = 0; i < text.length; ++i) {
-        bool is_blank = text.bytes[i] == ' ' || text.bytes[i] == '\t' || text.bytes[i] == '\r';
-        count += !is_blank && !is_inside;
-        is_inside = !is_blank;
-    }
+    while (rt_text_next_word(&text).length) ++count;
     return count;
 }
 

@@ -13,6 +13,7 @@ static const struct {
     {"vocabulary", "make a WordPiece vocabulary from text", data_vocabulary},
     {"tokenise", "print the tokens that a model reads", data_tokenise},
     {"stats", "count rows, labels, tokens, and what padding would cost", data_stats},
+    {"augment", "make more rows of rows by changing their words", data_augment},
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };

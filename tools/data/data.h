@@ -6,5 +6,6 @@
 int data_vocabulary(int argc, char **argv);
 int data_tokenise(int argc, char **argv);
 int data_stats(int argc, char **argv);
+int data_augment(int argc, char **argv);
 
 #endif

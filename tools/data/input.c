@@ -66,6 +66,12 @@ static rt_status describe(const data_input *input, const char *path, rt_table_la
 }
 
 bool data_input_read(const data_input *input, const char *path, rt_table *table) {
+    rt_table_layout layout;
+    return data_input_read_layout(input, path, table, &layout);
+}
+
+bool data_input_read_layout(const data_input *input, const char *path, rt_table *table,
+                            rt_table_layout *layout) {
     rt_labels labels = {0};
     rt_error error;
     rt_table_options options = {.labels = &labels, .skips_bad_rows = input->skips_bad_rows};
@@ -73,6 +79,7 @@ bool data_input_read(const data_input *input, const char *path, rt_table *table)
     *table = (rt_table){0};
     if (status == RT_OK) status = rt_table_read(path, &options, table, &error);
     rt_labels_deinit(&labels);
+    *layout = options.layout;
     if (status != RT_OK) {
         tell_error(&error);
         return false;

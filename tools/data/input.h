@@ -36,6 +36,9 @@ bool data_input_is_text(const data_input *input, const char *path);
 /* Reads a file; errors and, with --skip-bad-rows, what was skipped are told on standard error. The
  * table is closed by the caller, also after a failure. */
 bool data_input_read(const data_input *input, const char *path, rt_table *table);
+/* The same; `layout` receives what the columns are called, in texts of `input` or constants. */
+bool data_input_read_layout(const data_input *input, const char *path, rt_table *table,
+                            rt_table_layout *layout);
 
 /* The vocabulary of a file and its tokenizer, by tokenizer_config.json beside it; `is_cased` where
  * there is none. Errors are told. */
