@@ -31,8 +31,6 @@ static void convert(rt_dtype to, void *target, size_t target_index, rt_dtype fro
                              rt_element_as_int64(from, source, source_index));
 }
 
-enum { PIECE_BYTES = 4 << 20 };
-
 /* A tensor in a mapped file; `file` is NULL where the bytes are part of the program. */
 typedef struct tensor_source {
     const rt_mapped_file *file;
@@ -68,14 +66,14 @@ static void transpose(const retort_parameter *p, void *target, const tensor_sour
                                 source->bytes, from);
                 }
         size_t end = (size_t)c1 * row_bytes;
-        if (end - used >= PIECE_BYTES || c1 == columns) let_go(source, used, end), used = end;
+        if (end - used >= RT_FILE_PIECE || c1 == columns) let_go(source, used, end), used = end;
     }
 }
 
 static void copy(const retort_parameter *p, void *target, const tensor_source *source) {
     size_t width = rt_dtype_bytes((rt_dtype)p->source_dtype);
-    for (size_t begin = 0; begin < source->size; begin += PIECE_BYTES) {
-        size_t left = source->size - begin, size = left < PIECE_BYTES ? left : PIECE_BYTES;
+    for (size_t begin = 0; begin < source->size; begin += RT_FILE_PIECE) {
+        size_t left = source->size - begin, size = left < RT_FILE_PIECE ? left : RT_FILE_PIECE;
         if (p->dtype == p->source_dtype)
             memcpy((uint8_t *)target + begin, source->bytes + begin, size);
         else
@@ -121,8 +119,8 @@ static rt_status place(const retort_parameter *p, void *target, const tensor_sou
 static uint64_t sum_source(const tensor_source *source) {
     rt_checksum_state state;
     rt_checksum_begin(&state);
-    for (size_t begin = 0; begin < source->size; begin += PIECE_BYTES) {
-        size_t left = source->size - begin, size = left < PIECE_BYTES ? left : PIECE_BYTES;
+    for (size_t begin = 0; begin < source->size; begin += RT_FILE_PIECE) {
+        size_t left = source->size - begin, size = left < RT_FILE_PIECE ? left : RT_FILE_PIECE;
         rt_checksum_add(&state, source->bytes + begin, size);
         let_go(source, begin, begin + size);
     }

@@ -21,7 +21,10 @@ typedef struct rt_mapped_file {
 RT_MUST_CHECK rt_status rt_file_map(const char *path, rt_mapped_file *file, rt_error *error);
 void rt_file_unmap(rt_mapped_file *file); /* also of a zeroed struct */
 
-/* Gives back the memory of bytes that will not be read soon; reading them again maps them anew. */
+/* Gives back the memory of bytes that will not be read soon; reading them again maps them anew.
+ * Who reads a large file once reads it in pieces of RT_FILE_PIECE and discards each, so that the
+ * file does not count among the memory that a run takes. */
+enum { RT_FILE_PIECE = 256 << 10 };
 void rt_file_discard(const rt_mapped_file *file, size_t offset, size_t size);
 
 /* Writing a file so that its real name always holds a whole old or a whole new content: bytes go

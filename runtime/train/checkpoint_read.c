@@ -188,10 +188,10 @@ static const char *shape_text(int rank, const int64_t *dims, char text[128]) {
 /* In pieces, so that the mapped file does not stay in memory. */
 static void copy_values(const retort_parameter *p, void *memory, const rt_safetensor *tensor,
                         const rt_mapped_file *file) {
-    enum { PIECE = 4 << 20 };
     size_t width = rt_dtype_bytes(tensor->dtype);
-    for (size_t begin = 0; begin < tensor->size_bytes; begin += PIECE) {
-        size_t left = tensor->size_bytes - begin, size = left < PIECE ? left : PIECE;
+    for (size_t begin = 0; begin < tensor->size_bytes; begin += RT_FILE_PIECE) {
+        size_t left = tensor->size_bytes - begin,
+               size = left < RT_FILE_PIECE ? left : RT_FILE_PIECE;
         if (tensor->dtype == (rt_dtype)p->dtype)
             memcpy((uint8_t *)memory + begin, (const uint8_t *)tensor->data + begin, size);
         else

@@ -31,13 +31,12 @@ uint64_t retort_checkpoint_bytes(const retort_program *program) {
 }
 
 rt_status retort_file_checksum(const char *path, uint64_t *checksum, rt_error *error) {
-    enum { PIECE = 4 << 20 };
     rt_mapped_file file;
     RT_TRY(rt_file_map(path, &file, error));
     rt_checksum_state state;
     rt_checksum_begin(&state);
-    for (size_t begin = 0; begin < file.size; begin += PIECE) {
-        size_t size = file.size - begin < PIECE ? file.size - begin : PIECE;
+    for (size_t begin = 0; begin < file.size; begin += RT_FILE_PIECE) {
+        size_t size = file.size - begin < RT_FILE_PIECE ? file.size - begin : RT_FILE_PIECE;
         rt_checksum_add(&state, file.data + begin, size);
         rt_file_discard(&file, begin, size);
     }
