@@ -59,6 +59,7 @@ static rt_peft_facts peft_facts(const program *p) {
 static rt_status set_loss(program *p) {
     RT_TRY(set_option(p, RT_PASS_distil, "terms", p->job.distil_terms));
     RT_TRY(set_option(p, RT_PASS_distil, "classes", p->job.distil_classes));
+    if (p->watch.shows_features) RT_TRY(set_option(p, RT_PASS_distil, "features", "true"));
     return set_option(p, RT_PASS_distil, "regression", p->job.is_regression ? "true" : "false");
 }
 

@@ -20,7 +20,8 @@ typedef struct rt_program_options {
     void (*dump)(void *user, const rt_module *module, const char *pass);
     void *dump_user;
     rt_optimizations optimizations;
-    const char *target; /* as in retort_compiler_options, which is to name the same */
+    const char *target;  /* as in retort_compiler_options, which is to name the same */
+    bool shows_features; /* "evaluate" has the output "features" (passes/training/distill.c) */
 } rt_program_options;
 
 /* The training program: entry points step, update, evaluate and predict. NULL after diagnostics;

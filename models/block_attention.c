@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "models/blocks.h"
+#include "runtime/base/check.h"
 
 static void add_attention_outputs(rt_blocks *m, int64_t layer, const rt_attention *attention,
                                   rt_value result) {
@@ -14,9 +15,10 @@ static void add_attention_outputs(rt_blocks *m, int64_t layer, const rt_attentio
     } outputs[] = {
         {"query", attention->query},
         {"key", attention->key},
+        {"value", attention->value},
         {"log_sum_exp", rt_graph_result(m->b.graph, rt_graph_definition(m->b.graph, result), 1)},
     };
-    for (size_t i = 0; i < 3; ++i) {
+    for (size_t i = 0; i < RT_COUNT_OF(outputs); ++i) {
         const char *name =
             rt_arena_format(m->arena, "attention.%lld.%s", (long long)layer, outputs[i].name);
         if (name) rt_graph_add_output(m->b.graph, name, outputs[i].value);

@@ -23,8 +23,8 @@ typedef enum rt_model_output {
     RT_OUTPUT_LAST_HIDDEN_STATE = 1 << 2, /* "last_hidden_state" f32[T,H] */
     RT_OUTPUT_HIDDEN_STATES = 1 << 3,     /* "hidden_states.0" (embeddings) to ".n" (result) */
     RT_OUTPUT_WORD_EMBEDDINGS = 1 << 4,   /* "word_embeddings" f32[T,H]: as looked up */
-    /* Per layer k "attention.k.query", ".key" f32[T,H] and ".log_sum_exp" f32[T,heads]: the
-     * probability of a pair is exp(scale * q k' - log_sum_exp). */
+    /* Per layer k "attention.k.query", ".key", ".value" f32[T,H] and ".log_sum_exp" f32[T,heads]:
+     * the probability of a pair is exp(scale * q k' - log_sum_exp). */
     RT_OUTPUT_ATTENTION = 1 << 5
 } rt_model_output;
 

@@ -194,7 +194,8 @@ static void load_parameter(loader *l, const rt_model_parameter *p) {
 
 /* Heads of pretraining and buffers that are no weights. */
 static bool is_known_extra(const char *name) {
-    static const char *const starts[] = {"cls.", "lm_head.", "vocab_", "qa_outputs."};
+    static const char *const starts[] = {"cls.",        "lm_head.",    "vocab_",
+                                         "qa_outputs.", "classifier.", "pre_classifier."};
     static const char *const ends[] = {"position_ids", "token_type_ids"};
     for (size_t i = 0; i < RT_COUNT_OF(starts); ++i) {
         if (strncmp(name, starts[i], strlen(starts[i])) == 0) return true;
@@ -214,6 +215,11 @@ static size_t layer_length(const char *name) {
     return 0;
 }
 
+/* The maps of a distillation, which are looked for where one asks for them. */
+static bool is_projection(const char *name) {
+    return strncmp(name, "fit_", 4) == 0;
+}
+
 /* Stands in one of the model's layers, as what a method adds does. */
 static bool is_in_layer(const rt_model_parameters *list, const char *name) {
     size_t length = layer_length(name);
@@ -227,7 +233,7 @@ static void say_extra(loader *l, const rt_model_parameters *list) {
     const char *example = "", *addition = "";
     for (size_t i = 0; i < l->file.count; ++i) {
         const char *name = l->file.tensors[i].name;
-        if (l->is_used[i]) continue;
+        if (l->is_used[i] || is_projection(name)) continue;
         if (is_known_extra(name)) {
             if (!known++) example = name;
         } else if (is_in_layer(list, name)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A spec's job: models, method and loss. Classes and vocabulary are in job_data.c, whether all fits
- * together in job_fit.c. */
+/* A spec's job: models and method. The loss is in job_loss.c, classes and vocabulary in job_data.c,
+ * whether all fits together in job_fit.c. */
 #include "models/job.h"
 
 #include <ctype.h>
@@ -93,7 +93,7 @@ static void read_student(rt_job_reader *r) {
     if (rt_spec_get(r->spec, RT_SPEC_model_layers_from)->is_present) adopt_teacher(r);
 }
 
-/* ---- method and loss */
+/* ---- method */
 
 static const char *select_parameters(rt_job_reader *r, rt_spec_key key) {
     const rt_spec_value *value = rt_spec_get(r->spec, key);
@@ -149,30 +149,6 @@ static void read_method(rt_job_reader *r) {
                (rt_location){0});
 }
 
-static const char *term_text(const rt_job_reader *r, size_t item) {
-    const rt_spec *spec = r->spec;
-    const char *kind = rt_spec_item(spec, RT_SPEC_loss_kind, item)->text;
-    const char *reduction = rt_spec_item(spec, RT_SPEC_loss_reduction, item)->text;
-    double weight = rt_spec_item(spec, RT_SPEC_loss_weight, item)->real;
-    double temperature = rt_spec_item(spec, RT_SPEC_loss_temperature, item)->real;
-    if (strcmp(kind, "hard") == 0) return rt_arena_format(r->arena, "%.17g*hard", weight);
-    if (strcmp(kind, "soft") == 0)
-        return rt_arena_format(r->arena, "%.17g*soft(%.17g %s)", weight, temperature, reduction);
-    return rt_arena_format(r->arena, "%.17g*%s(%s)", weight, kind, reduction);
-}
-
-static void read_loss(rt_job_reader *r) {
-    const char *terms = NULL;
-    size_t count = rt_spec_item_count(r->spec, RT_SPEC_SECTION_loss);
-    for (size_t i = 0; i < count; ++i) {
-        const char *term = term_text(r, i);
-        if (!term) return;
-        terms = terms ? rt_arena_format(r->arena, "%s+%s", terms, term) : term;
-    }
-    r->job->distil_terms = terms ? terms : "hard";
-    r->job->distil_classes = "";
-}
-
 /* The rows of formats name metrics by their identifiers: ACCURACY for accuracy. */
 static const char *lower_case(rt_arena *arena, const char *text) {
     char *copy = rt_arena_copy_string(arena, text);
@@ -209,7 +185,7 @@ rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_are
     if (job->has_teacher) read_origin(&r, RT_SPEC_teacher_from, &job->teacher);
     read_student(&r);
     rt_job_read_vocabulary(&r);
-    read_loss(&r);
+    rt_job_read_loss(&r);
     rt_job_read_labels(&r);
     rt_job_check_fit(&r);
     read_method(&r);
@@ -248,11 +224,13 @@ rt_status rt_job_build_student(const rt_job *job, rt_module *module, const char 
 
 rt_status rt_job_build(const rt_job *job, rt_module *module) {
     const rt_spec_value *layers = rt_spec_get(job->spec, RT_SPEC_model_layers_from);
+    unsigned features = job->compares_features ? RT_OUTPUT_HIDDEN_STATES | RT_OUTPUT_ATTENTION : 0;
+    unsigned logits = job->reads_teacher_logits ? RT_OUTPUT_LOGITS : 0;
     rt_build_options teacher = {.graph_name = "teacher",
                                 .parameter_prefix = "teacher/",
-                                .outputs = RT_OUTPUT_LOGITS,
+                                .outputs = logits | features,
                                 .has_key_mask = job->has_key_mask};
-    RT_TRY(rt_job_build_student(job, module, "student", RT_OUTPUT_LOGITS, true));
+    RT_TRY(rt_job_build_student(job, module, "student", RT_OUTPUT_LOGITS | features, true));
     if (job->has_teacher && job->teacher.has_config)
         RT_TRY(build_model(&job->teacher, module, &teacher));
     if (!layers->is_present) return RT_OK;

@@ -50,6 +50,8 @@ typedef struct rt_job {
     int64_t first_position; /* of a row's tokens */
     /* Options of the pass distil; "" where the pass's default holds. */
     const char *distil_terms, *distil_classes;
+    bool reads_teacher_logits; /* a term of the loss does */
+    bool compares_features;    /* a term does: graphs have outputs for what is inside them */
 } rt_job;
 
 typedef struct rt_job_options {

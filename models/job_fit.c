@@ -89,7 +89,7 @@ static void check_classes(rt_job_reader *r) {
     const rt_model_config *teacher = &job->teacher.config;
     const rt_spec_value *given = rt_spec_get(r->spec, RT_SPEC_teacher_labels);
     int64_t count = teacher->label_count;
-    if (!job->teacher.has_config || !job->label_count) return;
+    if (!job->teacher.has_config || !job->label_count || !job->reads_teacher_logits) return;
     if (count == 0) {
         rt_diagnose(r->diagnostics, RT_ERROR, job->teacher.location,
                     "the teacher has no classifier; it must have been trained for the task");

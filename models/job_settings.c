@@ -37,6 +37,7 @@ static json_t *value_json(const rt_spec_row *row, const rt_spec_value *value) {
     case RT_SPEC_INTS:
     case RT_SPEC_FLOATS: return list_of_numbers(value);
     case RT_SPEC_TEXTS:
+    case RT_SPEC_LAYERS:
     case RT_SPEC_LABELS: return list_of_texts(value->texts, value->count);
     case RT_SPEC_FILE:
     case RT_SPEC_DATA:

@@ -37,6 +37,7 @@ typedef enum rt_spec_kind {
     RT_SPEC_INTS,
     RT_SPEC_FLOATS,
     RT_SPEC_TEXTS,
+    RT_SPEC_LAYERS,
     RT_SPEC_LABELS,
     RT_SPEC_FILE,
     RT_SPEC_DATA,

@@ -197,25 +197,68 @@ static void check_model(const rule_context *c) {
 
 /* ---- loss */
 
+/* A key of the term that only `what` has. */
+static void refuse_of_term(const rule_context *c, size_t item, rt_spec_key key, const char *what) {
+    const rt_spec_value *value = rt_spec_item(c->spec, key, item);
+    const rt_spec_value *kind = rt_spec_item(c->spec, RT_SPEC_loss_kind, item);
+    if (!value->is_given || !value->is_present) return;
+    rt_diagnose(c->diagnostics, RT_ERROR, value->location, "'%s' is for %s; a %s term has none",
+                rt_spec_row_of(key)->name, what, kind->text);
+}
+
+/* Kinds that compare logits, with each other or with labels. */
+static bool reads_logits(const rt_spec_value *kind) {
+    return is_choice(kind, "hard") || is_choice(kind, "soft") ||
+           is_choice(kind, "soft_cross_entropy") || is_choice(kind, "logit_mse");
+}
+
+static void check_feature(const rule_context *c, size_t item) {
+    static const rt_spec_key keys[] = {RT_SPEC_loss_feature,        RT_SPEC_loss_layers,
+                                       RT_SPEC_loss_teacher_layers, RT_SPEC_loss_projection,
+                                       RT_SPEC_loss_relation_heads, RT_SPEC_loss_tokens};
+    const rt_spec_value *kind = rt_spec_item(c->spec, RT_SPEC_loss_kind, item);
+    const rt_spec_value *feature = rt_spec_item(c->spec, RT_SPEC_loss_feature, item);
+    const rt_spec_value *tokens = rt_spec_item(c->spec, RT_SPEC_loss_tokens, item);
+    rt_arena arena = {0};
+    if (reads_logits(kind)) {
+        for (size_t i = 0; i < RT_COUNT_OF(keys); ++i)
+            refuse_of_term(c, item, keys[i], "terms over features");
+    } else if (!feature->is_given) {
+        rt_diagnose(c->diagnostics, RT_ERROR, kind->location,
+                    "a %s term compares a feature, but 'feature' is missing: %s", kind->text,
+                    rt_spec_expected(rt_spec_row_of(RT_SPEC_loss_feature), &arena));
+    }
+    if (is_choice(tokens, "all") && !has_choice(c, RT_SPEC_data_padding, "counted"))
+        rt_diagnose(c->diagnostics, RT_ERROR, tokens->location,
+                    "'tokens' is all, but there is no padding to count; data.padding counted lays "
+                    "it out");
+    rt_arena_deinit(&arena);
+}
+
 static void check_term(const rule_context *c, size_t item, bool has_teacher) {
     const rt_spec_value *kind = rt_spec_item(c->spec, RT_SPEC_loss_kind, item);
     const rt_spec_value *temperature = rt_spec_item(c->spec, RT_SPEC_loss_temperature, item);
     const rt_spec_value *reduction = rt_spec_item(c->spec, RT_SPEC_loss_reduction, item);
     if (!kind->is_present) return;
-    bool is_hard = is_choice(kind, "hard"), is_soft = is_choice(kind, "soft");
+    bool is_hard = is_choice(kind, "hard");
+    bool is_soft = is_choice(kind, "soft") || is_choice(kind, "soft_cross_entropy");
     if (!is_hard && !has_teacher)
         rt_diagnose(c->diagnostics, RT_ERROR, kind->location,
                     "a %s term compares with a teacher, but the spec has no 'teacher'", kind->text);
     if (is_soft && rt_spec_is_regression(c->spec))
         rt_diagnose(c->diagnostics, RT_ERROR, kind->location,
-                    "a soft term compares distributions over classes; for a regression use "
-                    "logit_mse");
+                    "a %s term compares distributions over classes; for a regression use "
+                    "logit_mse",
+                    kind->text);
     if (temperature->is_given && temperature->is_present && !is_soft)
         rt_diagnose(c->diagnostics, RT_ERROR, temperature->location,
                     "'temperature' is for soft terms; a %s term has none", kind->text);
     if (reduction->is_given && reduction->is_present && is_hard)
-        rt_diagnose(c->diagnostics, RT_ERROR, reduction->location,
-                    "'reduction' is for soft and logit_mse terms; a hard term averages over rows");
+        rt_diagnose(
+            c->diagnostics, RT_ERROR, reduction->location,
+            "'reduction' is for terms that compare with a teacher; a hard term averages over "
+            "rows");
+    check_feature(c, item);
 }
 
 static void check_loss(const rule_context *c) {

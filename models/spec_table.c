@@ -95,6 +95,7 @@ const char *rt_spec_expected(const rt_spec_row *row, rt_arena *arena) {
     case RT_SPEC_INTS: return number_bounds(row, "a list of whole numbers, each", arena);
     case RT_SPEC_FLOATS: return number_bounds(row, "a list of numbers, each", arena);
     case RT_SPEC_TEXTS: return "a list of texts";
+    case RT_SPEC_LAYERS: return "a list of layers, or a word or expression that says which";
     case RT_SPEC_LABELS: return "a list of labels, or the path of a file with one per line";
     case RT_SPEC_FILE:
     case RT_SPEC_DATA: return "the path of a file";

@@ -166,6 +166,7 @@ bool rt_spec_read_value(const rt_spec_reader *reader, yaml_node_t *node, rt_spec
     switch (row->kind) {
     case RT_SPEC_INTS:
     case RT_SPEC_FLOATS: is_right = read_numbers(reader, node, row, &fresh); break;
+    case RT_SPEC_LAYERS:
     case RT_SPEC_TEXTS: is_right = read_texts(reader, node, row, &fresh); break;
     case RT_SPEC_LABELS:
         is_right = node->type == YAML_SCALAR_NODE ? read_scalar(reader, node, row, &fresh)

@@ -53,33 +53,59 @@ static int32_t longest_row(const padded_rows *padded) {
     return longest;
 }
 
+static void put_token(const padded_rows *padded, int32_t row, int32_t column, int32_t place,
+                      int32_t token, rt_batch *batch) {
+    int32_t at = row * padded->width + column;
+    batch->input_ids[token] = padded->ids[at];
+    batch->position_ids[token] = padded->positions ? padded->positions[at] : place;
+    batch->token_type_ids[token] = padded->types ? padded->types[at] : 0;
+    batch->key_mask[token] = padded->mask[at] != 0;
+    batch->token_examples[token] = row;
+}
+
+static void put_row(int32_t number, int32_t row, int32_t first, rt_batch *batch) {
+    batch->row_offsets[row] = first;
+    batch->example_ids[row] = batch->row_indexes[row] = number;
+}
+
+static rt_status create_batch(rt_batch_limits limits, rt_batch *batch, rt_error *error) {
+    rt_status status = rt_batch_create(limits, batch);
+    if (status != RT_OK) return rt_fail(error, status, "a batch: %s", rt_status_text(status));
+    batch->longest = (int32_t)limits.longest;
+    return RT_OK;
+}
+
 rt_status padded_rows_pack(const padded_rows *padded, rt_batch *batch, rt_error *error) {
     rt_batch_limits limits = {(size_t)padded->rows, (size_t)padded_rows_tokens(padded),
                               (size_t)longest_row(padded)};
-    rt_status status = rt_batch_create(limits, batch);
-    if (status != RT_OK) return rt_fail(error, status, "a batch: %s", rt_status_text(status));
+    RT_TRY(create_batch(limits, batch, error));
     int32_t token = 0, row = 0;
     for (int32_t r = 0; r < padded->rows; ++r) {
         int32_t first = token;
         for (int32_t i = 0; i < padded->width; ++i) {
-            int32_t at = r * padded->width + i;
-            if (!padded->mask[at]) continue;
-            batch->input_ids[token] = padded->ids[at];
-            batch->position_ids[token] = padded->positions ? padded->positions[at] : token - first;
-            batch->token_type_ids[token] = padded->types ? padded->types[at] : 0;
-            batch->key_mask[token] = 1;
-            batch->token_examples[token] = r;
+            if (!padded->mask[r * padded->width + i]) continue;
+            put_token(padded, r, i, token - first, token, batch);
             ++token;
         }
-        if (token == first) continue;
-        batch->row_offsets[row] = first;
-        batch->example_ids[row] = batch->row_indexes[row] = r;
-        ++row;
+        if (token > first) put_row(r, row++, first, batch);
     }
     batch->row_offsets[row] = token;
     batch->rows = row;
     batch->tokens = token;
-    batch->longest = (int32_t)limits.longest;
+    return RT_OK;
+}
+
+rt_status padded_rows_lay_out(const padded_rows *padded, rt_batch *batch, rt_error *error) {
+    int32_t tokens = padded->rows * padded->width;
+    rt_batch_limits limits = {(size_t)padded->rows, (size_t)tokens, (size_t)padded->width};
+    RT_TRY(create_batch(limits, batch, error));
+    for (int32_t token = 0; token < tokens; ++token)
+        put_token(padded, token / padded->width, token % padded->width, token % padded->width,
+                  token, batch);
+    for (int32_t r = 0; r < padded->rows; ++r) put_row(r, r, r * padded->width, batch);
+    batch->row_offsets[padded->rows] = tokens;
+    batch->rows = padded->rows;
+    batch->tokens = tokens;
     return RT_OK;
 }
 

@@ -24,6 +24,10 @@ RT_MUST_CHECK rt_status padded_rows_read(const rt_safetensors *file, const char 
 RT_MUST_CHECK rt_status padded_rows_pack(const padded_rows *padded, rt_batch *batch,
                                          rt_error *error);
 
+/* The padded layout instead: every row as wide as the array, key_mask 0 where it is padded. */
+RT_MUST_CHECK rt_status padded_rows_lay_out(const padded_rows *padded, rt_batch *batch,
+                                            rt_error *error);
+
 /* Copies [rows, width, columns] at real positions to [tokens, columns], and back (the rest is left
  * as it is). */
 void padded_rows_gather(const padded_rows *padded, const float *from, size_t columns, float *to);

@@ -2,15 +2,19 @@
 /* distil: from a model, and perhaps a teacher, to the graphs of a training program.
  *
  *   student=NAME     graph of the model, with output "logits" f32[B,C] (default: student)
- *   teacher=NAME     graph of the teacher, with output "logits" (default: teacher where there is
- *                    one); it reads the student's inputs of the same names
+ *   teacher=NAME     graph of the teacher (default: teacher where there is one); it reads the
+ *                    student's inputs of the same names. Which outputs both need the terms say
  *   terms=TERMS      the loss (passes/training/loss_terms.h; default: hard)
  *   regression=true  labels are numbers, C is 1
  *   classes=2 0 1    the teacher's class for each of the student's, where their orders differ
+ *   features=true    evaluate has one more output, "features" f32[B,..]: what the terms over states
+ *                    compare of the student, at each row's first token, pair by pair
  *
- * Makes, over the model's inputs and `labels` (i32[B], of a regression f32[B]):
- *   step      outputs "loss", and each term unweighted under its kind ("soft", "soft.2" …)
- *   evaluate  without dropout: outputs "logits" and the "loss" of the labels alone
+ * Makes, over the model's inputs and, where a graph reads them, `labels` (i32[B], of a regression
+ * f32[B]):
+ *   step      outputs "loss", and each term unweighted under its name ("soft", "soft.2" …)
+ *   evaluate  without dropout: outputs "logits" and the "loss" of the labels alone; where no term
+ *             reads logits, the loss is that of the terms
  *   predict   without dropout and labels: outputs "logits", and of classes "probabilities" f32[B,C]
  * and takes the student's and the teacher's graph out of the module. A module without a graph for
  * the student is left alone: its steps are written already. */
@@ -18,8 +22,8 @@
 #include <string.h>
 
 #include "passes/pass.h"
+#include "passes/training/feature_terms.h"
 #include "passes/training/inference_form.h"
-#include "passes/training/loss_terms.h"
 
 enum { MAX_CLASSES = 1024 };
 
@@ -30,6 +34,8 @@ typedef struct distiller {
     rt_loss_term terms[RT_MAX_LOSS_TERMS];
     size_t term_count;
     bool is_regression;
+    bool reads_logits;   /* the loss does */
+    bool shows_features; /* in evaluate */
     const char *classes; /* "" where the orders are the same */
 } distiller;
 
@@ -38,13 +44,16 @@ typedef struct distiller {
 static rt_status find_model(distiller *d, const char *key, const char *usual, rt_graph **graph) {
     const char *name = rt_pass_option_text(d->context, key, NULL);
     *graph = rt_module_find_graph(d->module, name ? name : usual);
-    if (!*graph && !name) return RT_OK;
-    if (!*graph) return rt_pass_fail(d->context, RT_NOT_FOUND, "there is no graph '%s'", name);
-    rt_value logits = rt_graph_find_output(*graph, "logits");
-    if (!rt_value_is(logits) || rt_graph_type(*graph, logits).rank != 2)
-        return rt_pass_fail(d->context, RT_INVALID_DATA,
-                            "graph '%s' has no output 'logits' of rank 2", rt_graph_name(*graph));
+    if (!*graph && name)
+        return rt_pass_fail(d->context, RT_NOT_FOUND, "there is no graph '%s'", name);
     return RT_OK;
+}
+
+static rt_status check_logits(const distiller *d, const rt_graph *graph) {
+    rt_value logits = rt_graph_find_output(graph, "logits");
+    if (rt_value_is(logits) && rt_graph_type(graph, logits).rank == 2) return RT_OK;
+    return rt_pass_fail(d->context, RT_INVALID_DATA, "graph '%s' has no output 'logits' of rank 2",
+                        rt_graph_name(graph));
 }
 
 static rt_status check_classes(distiller *d) {
@@ -56,7 +65,7 @@ static rt_status check_classes(distiller *d) {
         return rt_pass_fail(d->context, RT_INVALID_DATA,
                             "a regression gives one number, but the logits have %lld columns",
                             (long long)classes);
-    if (!d->teacher || *d->classes) return RT_OK;
+    if (!d->teacher || *d->classes || !d->reads_logits) return RT_OK;
     rt_type theirs = rt_graph_type(d->teacher, rt_graph_find_output(d->teacher, "logits"));
     if (rt_dim_equal(ours.dims[1], theirs.dims[1])) return RT_OK;
     const rt_dim_table *dims = rt_module_dims(d->module);
@@ -66,21 +75,33 @@ static rt_status check_classes(distiller *d) {
                         rt_dim_text(dims, ours.dims[1], d->context->scratch));
 }
 
-static rt_status read_options(distiller *d) {
+static rt_status read_terms(distiller *d) {
     rt_error error;
-    RT_TRY(find_model(d, "student", "student", &d->student));
-    if (!d->student) return RT_OK;
-    RT_TRY(find_model(d, "teacher", "teacher", &d->teacher));
-    RT_TRY(rt_pass_option_flag(d->context, "regression", &d->is_regression));
-    const char *terms = rt_pass_option_text(d->context, "terms", "hard");
-    if (rt_loss_terms_parse(terms, d->terms, &d->term_count, &error) != RT_OK)
+    bool reads_teacher_logits = false;
+    const char *text = rt_pass_option_text(d->context, "terms", "hard");
+    if (rt_loss_terms_parse(text, d->context->scratch, d->terms, &d->term_count, &error) != RT_OK)
         return rt_pass_fail(d->context, RT_INVALID_ARGUMENT, "in option terms, %s", error.text);
     for (size_t i = 0; i < d->term_count; ++i) {
-        if (d->terms[i].kind == RT_LOSS_HARD || d->teacher) continue;
+        bool is_hard = d->terms[i].kind == RT_LOSS_HARD;
+        bool reads_logits = rt_loss_reads_logits(&d->terms[i]);
+        d->reads_logits = d->reads_logits || reads_logits;
+        reads_teacher_logits = reads_teacher_logits || (reads_logits && !is_hard);
+        if (is_hard || d->teacher) continue;
         return rt_pass_fail(d->context, RT_INVALID_ARGUMENT, "a %s term needs a teacher's graph",
                             rt_loss_kind_text(d->terms[i].kind));
     }
+    return reads_teacher_logits ? check_logits(d, d->teacher) : RT_OK;
+}
+
+static rt_status read_options(distiller *d) {
+    RT_TRY(find_model(d, "student", "student", &d->student));
+    if (!d->student) return RT_OK;
+    RT_TRY(check_logits(d, d->student));
+    RT_TRY(find_model(d, "teacher", "teacher", &d->teacher));
+    RT_TRY(rt_pass_option_flag(d->context, "regression", &d->is_regression));
+    RT_TRY(rt_pass_option_flag(d->context, "features", &d->shows_features));
     d->classes = rt_pass_option_text(d->context, "classes", "");
+    RT_TRY(read_terms(d));
     return check_classes(d);
 }
 
@@ -111,21 +132,22 @@ static rt_value shared_input(distiller *d, rt_builder *b, const rt_graph *model,
     return RT_NO_VALUE;
 }
 
-/* Builds the model and returns its logits. */
-static rt_value inline_logits(distiller *d, rt_builder *b, const rt_graph *model) {
-    size_t inputs = rt_graph_input_count(model), outputs = rt_graph_output_count(model);
+/* Builds the model; false where something is wrong. */
+static bool inline_model(distiller *d, rt_builder *b, const rt_graph *graph,
+                         rt_inlined_model *model) {
+    size_t inputs = rt_graph_input_count(graph), outputs = rt_graph_output_count(graph);
     rt_value *arguments = RT_NEW_ARRAY(d->context->scratch, rt_value, inputs);
-    rt_value *results = RT_NEW_ARRAY(d->context->scratch, rt_value, outputs);
-    if (!arguments || !results) return RT_NO_VALUE;
+    *model = (rt_inlined_model){graph, RT_NEW_ARRAY(d->context->scratch, rt_value, outputs)};
+    if (!arguments || !model->values) return false;
     for (size_t i = 0; i < inputs; ++i) {
-        arguments[i] = shared_input(d, b, model, i);
-        if (!rt_value_is(arguments[i])) return RT_NO_VALUE;
+        arguments[i] = shared_input(d, b, graph, i);
+        if (!rt_value_is(arguments[i])) return false;
     }
-    if (!rt_build_inline(b, model, arguments, results)) return RT_NO_VALUE;
-    for (size_t i = 0; i < outputs; ++i) {
-        if (strcmp(rt_graph_output(model, i)->name, "logits") == 0) return results[i];
-    }
-    return RT_NO_VALUE;
+    return rt_build_inline(b, graph, arguments, model->values);
+}
+
+static rt_value logits_of(const rt_inlined_model *model) {
+    return rt_inlined_output(model, "logits", strlen("logits"));
 }
 
 static rt_value add_labels(const distiller *d, rt_builder *b, rt_value logits) {
@@ -164,27 +186,62 @@ static rt_value reorder_classes(distiller *d, rt_builder *b, rt_value logits) {
 /* ---- the graphs */
 
 static const char *term_name(const distiller *d, size_t index) {
-    rt_loss_kind kind = d->terms[index].kind;
+    const char *name = d->terms[index].name;
     int number = 1;
-    for (size_t i = 0; i < index; ++i) number += d->terms[i].kind == kind;
-    if (number == 1) return rt_loss_kind_text(kind);
-    return rt_arena_format(d->context->scratch, "%s.%d", rt_loss_kind_text(kind), number);
+    for (size_t i = 0; i < index; ++i) number += strcmp(d->terms[i].name, name) == 0;
+    return number == 1 ? name : rt_arena_format(d->context->scratch, "%s.%d", name, number);
 }
 
-/* The weighted sum of the terms; each is an output of its own too. */
-static void add_losses(distiller *d, rt_builder *b, rt_value student, rt_value teacher,
-                       rt_value labels) {
-    rt_value terms[RT_MAX_LOSS_TERMS], total = RT_NO_VALUE;
+/* Student and teacher in one graph. */
+typedef struct inlined_pair {
+    rt_inlined_model student, teacher;
+    rt_value logits, teacher_logits, labels; /* where a term reads them */
+} inlined_pair;
+
+/* The teacher draws nothing and never trains, whatever its graph was made for. */
+static bool inline_pair(distiller *d, rt_builder *b, const rt_graph *student, inlined_pair *pair) {
+    *pair =
+        (inlined_pair){.logits = RT_NO_VALUE, .teacher_logits = RT_NO_VALUE, .labels = RT_NO_VALUE};
+    if (!inline_model(d, b, student, &pair->student)) return false;
+    pair->logits = logits_of(&pair->student);
+    rt_graph *still =
+        d->teacher ? rt_graph_rewrite(d->teacher, rt_rewrite_without_dropout, NULL) : NULL;
+    if (!still) return !d->teacher;
+    if (!inline_model(d, b, still, &pair->teacher)) return false;
+    pair->teacher_logits = logits_of(&pair->teacher);
+    if (rt_value_is(pair->teacher_logits))
+        pair->teacher_logits = reorder_classes(d, b, pair->teacher_logits);
+    return true;
+}
+
+static rt_value build_term(distiller *d, rt_builder *b, const rt_loss_term *term,
+                           inlined_pair *pair) {
+    if (!rt_loss_reads_logits(term))
+        return rt_build_feature_term(b, d->context, term, &pair->student, &pair->teacher);
+    if (term->kind == RT_LOSS_HARD && !rt_value_is(pair->labels))
+        pair->labels = add_labels(d, b, pair->logits);
+    return rt_build_loss_term(b, term, pair->logits, pair->teacher_logits, pair->labels);
+}
+
+/* The weighted sum of the terms, which stand in `terms`; RT_NO_VALUE where none has a weight. */
+static rt_value build_terms(distiller *d, rt_builder *b, inlined_pair *pair, rt_value *terms) {
+    rt_value total = RT_NO_VALUE;
     for (size_t i = 0; i < d->term_count; ++i) {
         b->location = (rt_location){.name = term_name(d, i)};
-        terms[i] = rt_build_loss_term(b, &d->terms[i], student, teacher, labels);
+        terms[i] = build_term(d, b, &d->terms[i], pair);
         if (d->terms[i].weight == 0) continue;
         rt_value weighted = rt_build_scale(b, terms[i], d->terms[i].weight);
         total = rt_value_is(total) ? rt_build_add(b, total, weighted) : weighted;
     }
+    return total;
+}
+
+/* The loss; each term is an output of its own too. */
+static void add_losses(distiller *d, rt_builder *b, inlined_pair *pair) {
+    rt_value terms[RT_MAX_LOSS_TERMS], total = build_terms(d, b, pair, terms);
     if (rt_value_is(total)) rt_graph_add_output(b->graph, "loss", total);
     for (size_t i = 0; i < d->term_count; ++i)
-        rt_graph_add_output(b->graph, term_name(d, i), terms[i]);
+        if (rt_value_is(terms[i])) rt_graph_add_output(b->graph, term_name(d, i), terms[i]);
 }
 
 static rt_status finish(const distiller *d, const rt_graph *graph) {
@@ -194,38 +251,67 @@ static rt_status finish(const distiller *d, const rt_graph *graph) {
     return graph ? RT_OK : RT_OUT_OF_MEMORY;
 }
 
-/* The teacher draws nothing and never trains, whatever its graph was made for. */
 static rt_status build_step(distiller *d) {
+    inlined_pair pair;
     rt_graph *graph = rt_module_add_graph(d->module, "step");
     if (!graph) return RT_OUT_OF_MEMORY;
     rt_builder b = rt_builder_begin(graph);
-    rt_value student = inline_logits(d, &b, d->student), teacher = RT_NO_VALUE;
-    rt_graph *still =
-        d->teacher ? rt_graph_rewrite(d->teacher, rt_rewrite_without_dropout, NULL) : NULL;
-    if (still) teacher = reorder_classes(d, &b, inline_logits(d, &b, still));
-    bool is_built = rt_value_is(student) && (!d->teacher || rt_value_is(teacher));
-    if (is_built) add_losses(d, &b, student, teacher, add_labels(d, &b, student));
+    bool is_built = inline_pair(d, &b, d->student, &pair);
+    if (is_built) add_losses(d, &b, &pair);
     RT_TRY(finish(d, graph));
     if (is_built && !rt_value_is(rt_graph_find_output(graph, "loss")))
         return rt_pass_fail(d->context, RT_INVALID_ARGUMENT, "no term has a weight above 0");
     return is_built ? RT_OK : RT_OUT_OF_MEMORY;
 }
 
-static rt_status build_inference(distiller *d, const rt_graph *still, const char *name,
-                                 bool has_labels) {
+/* What terms over states compare of the student, at first tokens, as one output. */
+static void add_features(distiller *d, rt_builder *b, const rt_inlined_model *student) {
+    rt_value *parts = NULL;
+    size_t count = 0, room = 0;
+    for (size_t i = 0; i < d->term_count; ++i) {
+        const rt_loss_term *term = &d->terms[i];
+        if (term->form != RT_FORM_STATES && term->form != RT_FORM_FIRST) continue;
+        rt_value *grown = rt_arena_grow(d->context->scratch, parts, &room, count + term->pair_count,
+                                        sizeof *parts);
+        if (!grown || !rt_build_projected_firsts(b, d->context, term, student, grown + count))
+            return;
+        parts = grown;
+        count += term->pair_count;
+    }
+    if (count) rt_graph_add_output(b->graph, "features", rt_build_concat(b, parts, count, 1));
+}
+
+static rt_status build_evaluate(distiller *d, const rt_graph *still) {
     static const rt_loss_term hard = {.kind = RT_LOSS_HARD, .weight = 1, .temperature = 1};
-    rt_graph *graph = rt_module_add_graph(d->module, name);
+    rt_value terms[RT_MAX_LOSS_TERMS], loss;
+    inlined_pair pair = {.labels = RT_NO_VALUE};
+    rt_graph *graph = rt_module_add_graph(d->module, "evaluate");
     if (!graph) return RT_OUT_OF_MEMORY;
     rt_builder b = rt_builder_begin(graph);
-    rt_value logits = inline_logits(d, &b, still);
-    rt_graph_add_output(graph, "logits", logits);
-    if (has_labels) {
-        rt_value labels = add_labels(d, &b, logits);
-        rt_graph_add_output(graph, "loss",
-                            rt_build_loss_term(&b, &hard, logits, RT_NO_VALUE, labels));
-    } else if (!d->is_regression) {
-        rt_graph_add_output(graph, "probabilities", rt_build_softmax(&b, logits));
+    if (d->reads_logits) {
+        if (!inline_model(d, &b, still, &pair.student)) return finish(d, NULL);
+        pair.logits = logits_of(&pair.student);
+        loss = build_term(d, &b, &hard, &pair);
+    } else {
+        if (!inline_pair(d, &b, still, &pair)) return finish(d, NULL);
+        loss = build_terms(d, &b, &pair, terms);
     }
+    rt_graph_add_output(graph, "logits", pair.logits);
+    rt_graph_add_output(graph, "loss", loss);
+    if (d->shows_features) add_features(d, &b, &pair.student);
+    return finish(d, graph);
+}
+
+static rt_status build_predict(distiller *d, const rt_graph *still) {
+    rt_inlined_model student;
+    rt_graph *graph = rt_module_add_graph(d->module, "predict");
+    if (!graph) return RT_OUT_OF_MEMORY;
+    rt_builder b = rt_builder_begin(graph);
+    if (!inline_model(d, &b, still, &student)) return finish(d, NULL);
+    rt_value logits = logits_of(&student);
+    rt_graph_add_output(graph, "logits", logits);
+    if (!d->is_regression)
+        rt_graph_add_output(graph, "probabilities", rt_build_softmax(&b, logits));
     return finish(d, graph);
 }
 
@@ -248,8 +334,8 @@ rt_status rt_pass_distil(rt_pass_context *context, rt_module *module) {
     RT_TRY(build_step(&d));
     rt_graph *still = rt_graph_rewrite(d.student, rt_rewrite_without_dropout, NULL);
     if (!still) return finish(&d, NULL);
-    RT_TRY(build_inference(&d, still, "evaluate", true));
-    RT_TRY(build_inference(&d, still, "predict", false));
+    RT_TRY(build_evaluate(&d, still));
+    RT_TRY(build_predict(&d, still));
     rt_pass_count(context, "loss terms", (int64_t)d.term_count);
     const char *teacher = d.teacher ? rt_graph_name(d.teacher) : NULL;
     rt_module_remove_graph(module, rt_graph_name(d.student));

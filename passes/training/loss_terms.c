@@ -7,87 +7,216 @@
 
 #include "runtime/base/check.h"
 
-static const char *const kind_texts[RT_LOSS_KIND_COUNT] = {
-    [RT_LOSS_HARD] = "hard", [RT_LOSS_SOFT] = "soft", [RT_LOSS_LOGIT_MSE] = "logit_mse"};
+/* The forms that a kind compares, as bits. */
+enum {
+    LOGITS = 1 << RT_FORM_LOGITS,
+    STATES = 1 << RT_FORM_STATES | 1 << RT_FORM_FIRST,
+    SCORES = 1 << RT_FORM_SCORES
+};
+
+static const struct {
+    const char *text;
+    unsigned forms;
+    bool has_reduction, is_mean; /* by default */
+} kinds[RT_LOSS_KIND_COUNT] = {
+    [RT_LOSS_HARD] = {"hard", LOGITS, false, false},
+    [RT_LOSS_SOFT] = {"soft", LOGITS, true, false},
+    [RT_LOSS_SOFT_CROSS_ENTROPY] = {"soft_cross_entropy", LOGITS, true, false},
+    [RT_LOSS_LOGIT_MSE] = {"logit_mse", LOGITS, true, false},
+    [RT_LOSS_MSE] = {"mse", STATES | SCORES, true, true},
+    [RT_LOSS_COSINE] = {"cosine", STATES, false, false},
+    [RT_LOSS_NORMALISED_MSE] = {"normalised_mse", STATES, true, false},
+    [RT_LOSS_KL] = {"kl", SCORES, false, false},
+};
+
+static const char *const form_texts[] = {
+    [RT_FORM_STATES] = "states", [RT_FORM_FIRST] = "first", [RT_FORM_SCORES] = "scores"};
 
 const char *rt_loss_kind_text(rt_loss_kind kind) {
-    return kind_texts[kind];
+    return kinds[kind].text;
+}
+
+bool rt_loss_reads_logits(const rt_loss_term *term) {
+    return term->form == RT_FORM_LOGITS;
 }
 
 /* ---- text */
 
-static bool parse_kind(const char *text, size_t length, rt_loss_kind *kind) {
-    for (int i = 0; i < RT_LOSS_KIND_COUNT; ++i) {
-        if (strlen(kind_texts[i]) != length || memcmp(kind_texts[i], text, length) != 0) continue;
-        *kind = (rt_loss_kind)i;
+typedef struct term_reader {
+    const char *at;
+    rt_arena *arena;
+    rt_loss_term *term;
+    size_t pair_room;
+    rt_error *error;
+} term_reader;
+
+static rt_status parse_kind(term_reader *r, size_t length) {
+    const char *names = "";
+    for (int i = 0; i < RT_LOSS_KIND_COUNT && names; ++i) {
+        bool is_this = strlen(kinds[i].text) == length && memcmp(kinds[i].text, r->at, length) == 0;
+        names = rt_arena_format(r->arena, "%s%s%s", names,
+                                i == 0                        ? ""
+                                : i == RT_LOSS_KIND_COUNT - 1 ? " or "
+                                                              : ", ",
+                                kinds[i].text);
+        if (!is_this) continue;
+        r->term->kind = (rt_loss_kind)i;
+        r->term->averages_over_columns = kinds[i].is_mean;
+        r->term->name = kinds[i].text;
+        return RT_OK;
+    }
+    return rt_fail(r->error, RT_INVALID_ARGUMENT, "'%.*s' must be %s", (int)length, r->at,
+                   names ? names : "");
+}
+
+static bool parse_form(rt_loss_term *term, const char *word) {
+    for (int i = RT_FORM_STATES; i <= RT_FORM_SCORES; ++i) {
+        if (strcmp(form_texts[i], word) != 0 || !(kinds[term->kind].forms & 1u << i)) continue;
+        term->form = (rt_loss_form)i;
         return true;
     }
     return false;
 }
 
-/* One word in the parentheses: a temperature or a reduction. */
-static rt_status parse_word(const char *word, size_t length, rt_loss_term *term, rt_error *error) {
+/* "key=value" of what only terms over intermediate values have. */
+static bool parse_assignment(rt_loss_term *term, const char *word) {
+    const char *value = strchr(word, '=');
+    size_t length = value ? (size_t)(value - word) : 0;
+    bool is_fit = length == 3 && memcmp(word, "fit", 3) == 0;
+    bool is_map = length == 3 && memcmp(word, "map", 3) == 0;
+    if (!value || !value[1]) return false;
+    if (is_fit || is_map) {
+        term->projection = value + 1;
+        term->projection_has_bias = is_fit;
+        return term->form != RT_FORM_SCORES;
+    }
+    if (length == 2 && memcmp(word, "as", 2) == 0) {
+        term->name = value + 1;
+        return true;
+    }
+    char *end;
+    term->heads = strtoll(value + 1, &end, 10);
+    return length == 5 && memcmp(word, "heads", 5) == 0 && !*end && term->heads > 0;
+}
+
+static bool parse_pair(term_reader *r, const char *word) {
+    rt_loss_term *term = r->term;
+    if (!strchr(word, ':')) return false;
+    const char **pairs =
+        rt_arena_grow(r->arena, term->pairs, &r->pair_room, term->pair_count + 1, sizeof *pairs);
+    if (!pairs) return false;
+    term->pairs = pairs;
+    pairs[term->pair_count++] = word;
+    return true;
+}
+
+static bool has_temperature(const rt_loss_term *term) {
+    return term->kind == RT_LOSS_SOFT || term->kind == RT_LOSS_SOFT_CROSS_ENTROPY;
+}
+
+static bool parse_temperature(rt_loss_term *term, const char *word) {
     char *end;
     double number = strtod(word, &end);
-    bool is_mean = length == 4 && memcmp(word, "mean", 4) == 0;
-    bool is_batchmean = length == 9 && memcmp(word, "batchmean", 9) == 0;
-    bool is_number = end == word + length && isfinite(number) && number > 0;
-    if (is_mean || is_batchmean) {
-        term->averages_over_classes = is_mean;
-    } else if (is_number && term->kind == RT_LOSS_SOFT) {
-        term->temperature = number;
-    } else {
-        return rt_fail(error, RT_INVALID_ARGUMENT,
-                       "'%.*s' in a %s term must be mean or batchmean%s", (int)length, word,
-                       kind_texts[term->kind],
-                       term->kind == RT_LOSS_SOFT ? ", or a temperature above 0" : "");
+    bool is_number = !*end && end > word && isfinite(number) && number > 0;
+    if (is_number) term->temperature = number;
+    return is_number;
+}
+
+static bool parse_reduction(rt_loss_term *term, const char *word) {
+    bool is_mean = strcmp(word, "mean") == 0;
+    if (!is_mean && strcmp(word, "batchmean") != 0) return false;
+    term->averages_over_columns = is_mean;
+    return true;
+}
+
+/* One word in the parentheses. */
+static rt_status parse_word(term_reader *r, size_t length) {
+    rt_loss_term *term = r->term;
+    bool has_features = !(kinds[term->kind].forms & LOGITS);
+    const char *word = rt_arena_copy_text(r->arena, r->at, length);
+    if (!word) return rt_fail(r->error, RT_OUT_OF_MEMORY, "out of memory");
+    if (kinds[term->kind].has_reduction && parse_reduction(term, word)) return RT_OK;
+    if (has_temperature(term) && parse_temperature(term, word)) return RT_OK;
+    if (has_features &&
+        (parse_form(term, word) || parse_assignment(term, word) || parse_pair(r, word)))
+        return RT_OK;
+    if (has_features && strcmp(word, "all") == 0) {
+        term->counts_padding = true;
+        return RT_OK;
     }
+    return rt_fail(r->error, RT_INVALID_ARGUMENT, "'%s' says nothing of a %s term%s%s%s", word,
+                   kinds[term->kind].text,
+                   kinds[term->kind].has_reduction ? "; it takes mean or batchmean" : "",
+                   has_temperature(term) ? ", and a temperature above 0" : "",
+                   has_features ? "; it takes states, first or scores, pairs A:B, fit=NAME, "
+                                  "map=NAME, heads=N, all, as=NAME"
+                                : "");
+}
+
+/* A term over intermediate values says which, and scores how many heads they have. */
+static rt_status check_term(const term_reader *r) {
+    const rt_loss_term *term = r->term;
+    const char *kind = kinds[term->kind].text;
+    if (kinds[term->kind].forms & LOGITS) return RT_OK;
+    if (rt_loss_reads_logits(term))
+        return rt_fail(r->error, RT_INVALID_ARGUMENT, "a %s term compares %s", kind,
+                       term->kind == RT_LOSS_MSE  ? "states, first or scores"
+                       : term->kind == RT_LOSS_KL ? "scores"
+                                                  : "states or first");
+    if (!term->pair_count)
+        return rt_fail(r->error, RT_INVALID_ARGUMENT, "a %s term names no pair A:B", kind);
+    if (term->form == RT_FORM_SCORES && !term->heads)
+        return rt_fail(r->error, RT_INVALID_ARGUMENT, "a %s term over scores lacks heads=N", kind);
     return RT_OK;
 }
 
-/* "0.9*soft(4 mean)" from *text, up to '+' or the end. */
-static rt_status parse_term(const char **text, rt_loss_term *term, rt_error *error) {
-    const char *at = *text;
-    size_t number = strcspn(at, "*+(");
-    *term = (rt_loss_term){.weight = 1, .temperature = 1};
-    if (at[number] == '*') {
-        char *end;
-        term->weight = strtod(at, &end);
-        if (end != at + number || number == 0 || !isfinite(term->weight) || term->weight < 0)
-            return rt_fail(error, RT_INVALID_ARGUMENT,
-                           "the weight '%.*s' must be a number of at least 0", (int)number, at);
-        at += number + 1;
-    }
-    size_t length = strcspn(at, "(+");
-    if (!parse_kind(at, length, &term->kind))
-        return rt_fail(error, RT_INVALID_ARGUMENT, "'%.*s' must be hard, soft or logit_mse",
-                       (int)length, at);
-    at += length;
-    if (*at == '(') {
-        for (++at; *at && *at != ')'; at += strspn(at, " ")) {
-            size_t word = strcspn(at, " )");
-            RT_TRY(parse_word(at, word, term, error));
-            at += word;
+static rt_status parse_weight(term_reader *r) {
+    size_t number = strcspn(r->at, "*+(");
+    char *end;
+    if (r->at[number] != '*') return RT_OK;
+    double weight = r->term->weight = strtod(r->at, &end);
+    if (end != r->at + number || number == 0 || !isfinite(weight) || weight < 0)
+        return rt_fail(r->error, RT_INVALID_ARGUMENT,
+                       "the weight '%.*s' must be a number of at least 0", (int)number, r->at);
+    r->at += number + 1;
+    return RT_OK;
+}
+
+/* "0.9*soft(4 mean)", up to '+' or the end. */
+static rt_status parse_term(term_reader *r) {
+    const char *start = r->at;
+    *r->term = (rt_loss_term){.weight = 1, .temperature = 1};
+    r->pair_room = 0;
+    RT_TRY(parse_weight(r));
+    size_t length = strcspn(r->at, "(+");
+    RT_TRY(parse_kind(r, length));
+    r->at += length;
+    if (*r->at == '(') {
+        for (++r->at; *r->at && *r->at != ')'; r->at += strspn(r->at, " ")) {
+            size_t word = strcspn(r->at, " )");
+            RT_TRY(parse_word(r, word));
+            r->at += word;
         }
-        if (*at++ != ')')
-            return rt_fail(error, RT_INVALID_ARGUMENT, "a ( is not closed in '%s'", *text);
+        if (*r->at++ != ')')
+            return rt_fail(r->error, RT_INVALID_ARGUMENT, "a ( is not closed in '%s'", start);
     }
-    *text = at;
-    return RT_OK;
+    return check_term(r);
 }
 
-rt_status rt_loss_terms_parse(const char *text, rt_loss_term *terms, size_t *count,
+rt_status rt_loss_terms_parse(const char *text, rt_arena *arena, rt_loss_term *terms, size_t *count,
                               rt_error *error) {
+    term_reader r = {.at = text, .arena = arena, .error = error};
     *count = 0;
     for (;;) {
         if (*count == RT_MAX_LOSS_TERMS)
             return rt_fail(error, RT_INVALID_ARGUMENT, "there are more than %d terms",
                            RT_MAX_LOSS_TERMS);
-        RT_TRY(parse_term(&text, &terms[(*count)++], error));
-        if (!*text) return RT_OK;
-        if (*text++ != '+')
+        r.term = &terms[(*count)++];
+        RT_TRY(parse_term(&r));
+        if (!*r.at) return RT_OK;
+        if (*r.at++ != '+')
             return rt_fail(error, RT_INVALID_ARGUMENT, "terms must be joined by +, not '%s'",
-                           text - 1);
+                           r.at - 1);
     }
 }
 
@@ -126,8 +255,19 @@ static rt_value soft_divergence(rt_builder *b, const rt_loss_term *term, rt_valu
     rt_value theirs = rt_build_log_softmax(b, rt_build_scale(b, teacher, inverse));
     rt_value excess = rt_build_mul(b, rt_build_exp(b, theirs), rt_build_sub(b, theirs, ours));
     rt_value mean = average(b, rt_build_sum_all(b, excess), rt_builder_type(b, student),
-                            term->averages_over_classes);
+                            term->averages_over_columns);
     return rt_build_scale(b, mean, term->temperature * term->temperature);
+}
+
+/* -1/B sum p_t log p_s */
+static rt_value soft_cross_entropy(rt_builder *b, const rt_loss_term *term, rt_value student,
+                                   rt_value teacher) {
+    double inverse = 1 / term->temperature;
+    rt_value ours = rt_build_log_softmax(b, rt_build_scale(b, student, inverse));
+    rt_value theirs = rt_build_softmax(b, rt_build_scale(b, teacher, inverse));
+    rt_value sum = rt_build_sum_all(b, rt_build_mul(b, theirs, ours));
+    return rt_build_neg(b,
+                        average(b, sum, rt_builder_type(b, student), term->averages_over_columns));
 }
 
 /* A regression is told by the type of its labels. */
@@ -144,8 +284,9 @@ rt_value rt_build_loss_term(rt_builder *b, const rt_loss_term *term, rt_value st
     switch (term->kind) {
     case RT_LOSS_HARD: return hard_loss(b, student, labels);
     case RT_LOSS_SOFT: return soft_divergence(b, term, student, teacher);
-    case RT_LOSS_LOGIT_MSE: return squared_error(b, student, teacher, term->averages_over_classes);
-    case RT_LOSS_KIND_COUNT: break;
+    case RT_LOSS_SOFT_CROSS_ENTROPY: return soft_cross_entropy(b, term, student, teacher);
+    case RT_LOSS_LOGIT_MSE: return squared_error(b, student, teacher, term->averages_over_columns);
+    default: break;
     }
     return RT_NO_VALUE;
 }

@@ -177,8 +177,8 @@ static void test_attention_parts(void) {
         RT_OK);
     golden_batch *batch = golden_pack(&inputs, "a.", false, &f.arena);
     rt_array **outputs = evaluate(&f, batch);
-    CU_ASSERT_EQUAL(rt_graph_output_count(f.graph), 9);
-    const rt_array *q = outputs[3], *k = outputs[4], *lse = outputs[5]; /* of layer 1 */
+    CU_ASSERT_EQUAL(rt_graph_output_count(f.graph), 12);
+    const rt_array *q = outputs[4], *k = outputs[5], *lse = outputs[7]; /* of layer 1 */
     const rt_array *want = golden_array(&wanted, "a.attentions.1", &f.arena);
     int64_t width = f.config.width, heads = f.config.heads, d = width / heads;
     double error = 0;

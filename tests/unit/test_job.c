@@ -123,6 +123,49 @@ static void test_head_and_patterns(void) {
     end_job(&f);
 }
 
+/* Terms name outputs of the graphs: maps of layers are resolved, and the graphs have what is
+ * compared. */
+static void test_features(void) {
+    job_fixture f;
+    if (!test_data("golden/kd_soft_temp/teacher.safetensors")) {
+        test_skip("the shared test data is not there");
+        return;
+    }
+    char text[2000];
+    snprintf(
+        text, sizeof text,
+        "task: {labels: [a, b, c]}\n"
+        "data: {train: train.tsv, vocabulary: vocab.txt, max_length: 32}\n"
+        "model: {family: bert, layers: 2, width: 32, heads: 4}\n"
+        "teacher: {from: %s}\n"
+        "loss:\n"
+        "  - {kind: mse, feature: embedding, projection: shared}\n"
+        "  - {kind: mse, feature: hidden, projection: shared, weight: 2, reduction: batchmean}\n"
+        "  - {kind: normalised_mse, feature: first, layers: [1], teacher_layers: 2 * m, "
+        "projection: separate}\n"
+        "  - {kind: mse, feature: attention, teacher_layers: last}\n"
+        "  - {kind: kl, feature: value_relation, layers: last, relation_heads: 8}\n",
+        test_data("golden/kd_soft_temp/teacher.safetensors"));
+    read_job(&f, text, false);
+    CU_ASSERT_STRING_EQUAL(
+        f.job.distil_terms,
+        "1*mse(states hidden_states.0:hidden_states.0 fit=fit_dense as=embedding)"
+        "+2*mse(states hidden_states.1:hidden_states.2 hidden_states.2:hidden_states.4 "
+        "fit=fit_dense batchmean as=hidden)"
+        "+1*normalised_mse(first hidden_states.2:hidden_states.3 map=fit_first as=first)"
+        "+1*mse(scores attention.0.query*attention.0.key:attention.2.query*attention.2.key "
+        "attention.1.query*attention.1.key:attention.3.query*attention.3.key heads=4 as=attention)"
+        "+1*kl(scores attention.1.value*attention.1.value:attention.3.value*attention.3.value "
+        "heads=8 as=value_relation)");
+    CU_ASSERT(!f.job.reads_teacher_logits);
+    const rt_graph *teacher = rt_module_find_graph(f.module, "teacher");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(teacher);
+    CU_ASSERT(rt_value_is(rt_graph_find_output(teacher, "hidden_states.4")));
+    CU_ASSERT(rt_value_is(rt_graph_find_output(teacher, "attention.3.value")));
+    CU_ASSERT(!rt_value_is(rt_graph_find_output(teacher, "logits")));
+    end_job(&f);
+}
+
 static void test_format_says_it_all(void) {
     job_fixture f;
     read_job(&f,
@@ -222,4 +265,5 @@ static void test_settings(void) {
 }
 
 TEST_MAIN("job", TEST(test_random_model), TEST(test_head_and_patterns), TEST(test_method_options),
-          TEST(test_format_says_it_all), TEST(test_golden_job), TEST(test_settings))
+          TEST(test_features), TEST(test_format_says_it_all), TEST(test_golden_job),
+          TEST(test_settings))

@@ -4,11 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/verify/expression.h"
+#include "models/expression.h"
 
 /* Blocks of a recipe that ask for a method which specs do not have. */
-static const char *const methods_beyond[] = {"masking", "tied",         "projection",
-                                             "pre_ln",  "student_init", NULL};
+static const char *const methods_beyond[] = {"masking", "tied", "pre_ln", "student_init", NULL};
 
 typedef struct reader {
     const json_t *root;
@@ -37,15 +36,60 @@ static bool look_up(void *user, const char *name, size_t length, double *value) 
     return true;
 }
 
-/* The kind of a term in a spec; NULL where there is none. */
-static const char *kind_of(const json_t *term) {
-    const char *kind = json_string_value(json_object_get(term, "kind"));
-    const char *on = json_string_value(json_object_get(term, "on"));
-    if (!kind) return NULL;
-    if (strcmp(kind, "cross_entropy") == 0 && (!on || !strstr(on, "masked"))) return "hard";
-    if (strcmp(kind, "kl_divergence") == 0) return "soft";
-    if (strcmp(kind, "mse") == 0) return on && strstr(on, "teacher") ? "logit_mse" : "hard";
-    return NULL;
+/* "[1, 3]" */
+static const char *list_text(reader *r, const char *key) {
+    const json_t *list = json_object_get(r->root, key), *number;
+    const char *text = "[";
+    size_t i;
+    json_array_foreach((json_t *)list, i, number) text =
+        text ? rt_arena_format(r->arena, "%s%s%lld", text, i ? ", " : "",
+                               (long long)json_integer_value(number))
+             : NULL;
+    return text ? rt_arena_format(r->arena, "%s]", text) : NULL;
+}
+
+/* Terms over what is inside the models; both number the teacher's layers alike. */
+static bool read_features(reader *r, const char *on, recipe_term *term) {
+    bool is_hidden = strstr(on, "hidden 0 = embeddings") != NULL;
+    bool is_attention = strstr(on, "before softmax") != NULL;
+    const char *layers = list_text(r, "layer_map_attention");
+    const char *tokens = r->recipe->counts_padding ? ", tokens: all" : "";
+    if ((!is_hidden && !is_attention) || !layers) return false;
+    term->outputs[0] = is_hidden ? "hidden" : "attention";
+    term->outputs[1] = is_hidden ? "embedding" : NULL;
+    term->kind = "mse";
+    term->keys = rt_arena_format(r->arena, "%s%s", is_hidden ? ", projection: shared" : "", tokens);
+    term->layers = rt_arena_format(r->arena, ", teacher_layers: %s", layers);
+    return term->keys && term->layers;
+}
+
+/* What a spec calls a term; false where it has nothing like it. */
+static bool read_kind(reader *r, const json_t *json, recipe_term *term) {
+    const char *kind = json_string_value(json_object_get(json, "kind"));
+    const char *on = json_string_value(json_object_get(json, "on"));
+    const json_t *temperature = json_object_get(r->loss, "temperature");
+    double degrees = json_is_number(temperature) ? json_number_value(temperature) : 1;
+    term->keys = "";
+    if (!kind) return false;
+    if (strcmp(kind, "cross_entropy") == 0 && (!on || !strstr(on, "masked"))) {
+        term->kind = "hard";
+    } else if (strcmp(kind, "kl_divergence") == 0) {
+        term->kind = "soft";
+        term->keys = rt_arena_format(r->arena, ", temperature: %.17g", degrees);
+    } else if (strcmp(kind, "soft_cross_entropy") == 0) {
+        term->kind = kind;
+        term->keys = rt_arena_format(r->arena, ", temperature: %.17g, reduction: mean", degrees);
+    } else if (strcmp(kind, "mse") == 0 && on && read_features(r, on, term)) {
+        return true;
+    } else if (strcmp(kind, "mse") == 0) {
+        bool is_of_teacher = on && strstr(on, "teacher");
+        term->kind = is_of_teacher ? "logit_mse" : "hard";
+        if (is_of_teacher) term->keys = ", reduction: mean";
+    } else {
+        return false;
+    }
+    term->outputs[0] = term->kind;
+    return term->keys != NULL;
 }
 
 static rt_status read_loss(reader *r) {
@@ -53,35 +97,33 @@ static rt_status read_loss(reader *r) {
     const char *total = json_string_value(json_object_get(r->loss, "total")), *name;
     const json_t *term;
     json_object_foreach((json_t *)terms, name, term) {
-        const char *kind = kind_of(term);
-        if (!kind || r->recipe->term_count == 8)
+        recipe_term known = {.name = name};
+        if (r->recipe->term_count == 8 || !read_kind(r, term, &known))
             return rt_fail(r->error, RT_UNSUPPORTED, "the loss term '%s' is not known to specs",
                            name);
-        r->recipe->terms[r->recipe->term_count++] = (recipe_term){name, kind, 0};
+        if (known.layers) r->recipe->answers = "features";
+        r->recipe->terms[r->recipe->term_count++] = known;
     }
     if (!total || !r->recipe->term_count)
         return rt_fail(r->error, RT_INVALID_DATA, "the recipe has no 'loss' with 'total'");
     for (size_t i = 0; i < r->recipe->term_count; ++i) {
         r->one_term = r->recipe->terms[i].name;
-        RT_TRY(expression_evaluate(total, look_up, r, &r->recipe->terms[i].weight, r->error));
+        RT_TRY(rt_expression_evaluate(total, look_up, r, &r->recipe->terms[i].weight, r->error));
     }
     return RT_OK;
 }
 
 static const char *loss_text(reader *r) {
-    const json_t *temperature = json_object_get(r->loss, "temperature");
     const char *text = "loss:\n";
-    for (size_t i = 0; i < r->recipe->term_count && text; ++i) {
+    for (size_t i = 0; i < r->recipe->term_count; ++i) {
         const recipe_term *term = &r->recipe->terms[i];
-        text = rt_arena_format(r->arena, "%s  - {kind: %s, weight: %.17g", text, term->output,
-                               term->weight);
-        if (text && strcmp(term->output, "soft") == 0)
-            text =
-                rt_arena_format(r->arena, "%s, temperature: %.17g", text,
-                                json_is_number(temperature) ? json_number_value(temperature) : 1.0);
-        if (text && strcmp(term->output, "logit_mse") == 0)
-            text = rt_arena_format(r->arena, "%s, reduction: mean", text);
-        if (text) text = rt_arena_format(r->arena, "%s}\n", text);
+        for (int o = 0; o < 2 && term->outputs[o] && text; ++o) {
+            bool is_layered = term->layers && strcmp(term->outputs[o], "embedding") != 0;
+            text = rt_arena_format(r->arena, "%s  - {kind: %s, weight: %.17g%s%s%s%s}\n", text,
+                                   term->kind, term->weight, term->layers ? ", feature: " : "",
+                                   term->layers ? term->outputs[o] : "",
+                                   is_layered ? term->layers : "", term->keys);
+        }
     }
     return text;
 }
@@ -213,7 +255,7 @@ static rt_status check_methods(reader *r) {
 }
 
 rt_status recipe_read(const json_t *root, rt_arena *arena, recipe *r, rt_error *error) {
-    *r = (recipe){0};
+    *r = (recipe){.answers = "logits"};
     if (error) error->text[0] = '\0';
     reader state = {.root = root,
                     .arena = arena,
@@ -227,6 +269,7 @@ rt_status recipe_read(const json_t *root, rt_arena *arena, recipe *r, rt_error *
     bool has_teacher = json_object_get(root, "teacher_architecture") != NULL;
     RT_TRY(top.status);
     RT_TRY(check_methods(&state));
+    r->counts_padding = json_is_true(json_object_get(state.loss, "padding_counted"));
     RT_TRY(read_loss(&state));
     const char *loss = loss_text(&state), *training = training_text(&state);
     const char *method = method_text(&state);
@@ -235,9 +278,9 @@ rt_status recipe_read(const json_t *root, rt_arena *arena, recipe *r, rt_error *
         return rt_fail(error, RT_INVALID_DATA, "recipe.json: 'optimizer' is incomplete");
     r->spec = rt_arena_format(
         arena,
-        "task: {kind: %s}\ndata: {train: batches.safetensors}\n"
+        "task: {kind: %s}\ndata: {train: batches.safetensors, padding: %s}\n"
         "model: {from: initial.safetensors, dropout: 0, attention_dropout: 0}\n%s%s%s%s",
-        is_regression ? "regression" : "classification",
+        is_regression ? "regression" : "classification", r->counts_padding ? "counted" : "none",
         has_teacher ? "teacher: {from: teacher.safetensors}\n" : "", method, loss, training);
     return r->spec ? RT_OK : rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
 }

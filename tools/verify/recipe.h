@@ -10,8 +10,11 @@
 
 /* One term of the loss. */
 typedef struct recipe_term {
-    const char *name;   /* in the recipe */
-    const char *output; /* of the program: the kind in the spec */
+    const char *name;       /* in the recipe */
+    const char *outputs[2]; /* of the program, which add up to it; the second may be NULL */
+    const char *kind;       /* of them in the spec */
+    const char *keys;       /* more of their keys, as text */
+    const char *layers;     /* the same of terms over layers; NULL where it is over logits */
     double weight;
 } recipe_term;
 
@@ -20,7 +23,9 @@ typedef struct recipe {
     const json_t *rates; /* one a step */
     recipe_term terms[8];
     size_t term_count;
-    const char *spec; /* YAML text; in the arena */
+    bool counts_padding; /* batches are laid out with their padding */
+    const char *answers; /* output that the evaluations are of */
+    const char *spec;    /* YAML text; in the arena */
 } recipe;
 
 /* Reads what a spec can say; RT_UNSUPPORTED, with the key, where the recipe asks for more (which

@@ -81,7 +81,8 @@ static rt_status compile(trajectory *t, const verify_options *options) {
     rt_spec *spec = path ? rt_spec_parse(t->recipe.spec, strlen(t->recipe.spec), path,
                                          &spec_options, &diagnostics)
                          : NULL;
-    rt_program_options program = {.optimizations = options->session.optimizations};
+    rt_program_options program = {.optimizations = options->session.optimizations,
+                                  .shows_features = strcmp(t->recipe.answers, "features") == 0};
     rt_module *module = spec ? rt_training_program(spec, &program, &diagnostics) : NULL;
     rt_status status =
         module ? session_open(module, &options->session, &t->session, t->error) : RT_INVALID_DATA;
@@ -100,12 +101,17 @@ static rt_status compile(trajectory *t, const verify_options *options) {
 
 /* ---- batches */
 
+static rt_status make_batch(const trajectory *t, const padded_rows *padded, rt_batch *batch) {
+    return t->recipe.counts_padding ? padded_rows_lay_out(padded, batch, t->error)
+                                    : padded_rows_pack(padded, batch, t->error);
+}
+
 /* Raises `limits` to hold batch `prefix`; RT_NOT_FOUND where there is none. */
 static rt_status widen(trajectory *t, const char *prefix, rt_batch_limits *limits) {
     padded_rows padded;
     rt_batch batch = {0};
     RT_TRY(padded_rows_read(&t->batches, prefix, &padded, t->error));
-    RT_TRY(padded_rows_pack(&padded, &batch, t->error));
+    RT_TRY(make_batch(t, &padded, &batch));
     if ((size_t)batch.rows > limits->rows) limits->rows = (size_t)batch.rows;
     if ((size_t)batch.tokens > limits->tokens) limits->tokens = (size_t)batch.tokens;
     if ((size_t)batch.longest > limits->longest) limits->longest = (size_t)batch.longest;
@@ -155,7 +161,7 @@ static rt_status run_batch(trajectory *t, int entry, const char *prefix, float l
     rt_batch batch = {0};
     retort_instance *instance = session_instance(t->session);
     RT_TRY(padded_rows_read(&t->batches, prefix, &padded, t->error));
-    RT_TRY(padded_rows_pack(&padded, &batch, t->error));
+    RT_TRY(make_batch(t, &padded, &batch));
     rt_status status = take_labels(t, prefix, &batch);
     if (status == RT_OK) {
         retort_batch_symbols(session_program(t->session), &batch, t->symbols);
@@ -252,9 +258,11 @@ static rt_status compare_eval(trajectory *t, const char *key) {
     const rt_safetensor *tensor = rt_safetensors_find(&t->eval, key);
     const float *want;
     RT_TRY(run_batch(t, t->evaluate, "eval.", 1));
-    const float *got = retort_instance_output(session_instance(t->session), t->evaluate, "logits");
+    const float *got =
+        retort_instance_output(session_instance(t->session), t->evaluate, t->recipe.answers);
     if (!tensor || !got)
-        return rt_fail(t->error, RT_INVALID_DATA, "there is no '%s' to compare with logits", key);
+        return rt_fail(t->error, RT_INVALID_DATA, "there is no '%s' to compare with %s", key,
+                       t->recipe.answers);
     size_t count = (size_t)tensor->size_bytes / sizeof *want;
     RT_TRY(verify_floats(&t->eval, key, count, &want, t->error));
     compare_to_largest(t->found, got, want, count, t->allowed.eval, key);
@@ -301,7 +309,8 @@ static rt_status run_step(trajectory *t, int64_t step) {
         RT_TRY(run_batch(t, t->step, prefix, (float)weight));
         RT_TRY(add_loss(t, "loss", weight, &total));
         for (size_t i = 0; i < t->recipe.term_count; ++i)
-            RT_TRY(add_loss(t, t->recipe.terms[i].output, weight, &terms[i]));
+            for (int o = 0; o < 2 && t->recipe.terms[i].outputs[o]; ++o)
+                RT_TRY(add_loss(t, t->recipe.terms[i].outputs[o], weight, &terms[i]));
     }
     compare_relative(t, total, expected_at(t, "loss", NULL, step), t->allowed.loss, step, "loss");
     for (size_t i = 0; i < t->recipe.term_count; ++i)

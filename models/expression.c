@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Recursive descent: sum of products of factors, nested at most 64 deep. */
-#include "tools/verify/expression.h"
+#include "models/expression.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 
 typedef struct reader {
     const char *at;
-    expression_lookup lookup;
+    rt_expression_lookup lookup;
     void *user;
     int depth;
     bool is_wrong;
@@ -82,8 +82,8 @@ static double read_sum(reader *r) {
     }
 }
 
-rt_status expression_evaluate(const char *text, expression_lookup lookup, void *user, double *value,
-                              rt_error *error) {
+rt_status rt_expression_evaluate(const char *text, rt_expression_lookup lookup, void *user,
+                                 double *value, rt_error *error) {
     reader r = {.at = text, .lookup = lookup, .user = user};
     *value = read_sum(&r);
     skip_blanks(&r);
