@@ -51,6 +51,7 @@ static rt_value sum_over_broadcast(rt_builder *b, rt_value gradient, rt_type typ
         if (i < in_front || !rt_dim_equal(given.dims[i], type.dims[i - in_front]))
             axes[count++] = i;
     if (count == 0) return gradient;
+    if (is_sum_zero(b, gradient, axes, count)) return rt_build_zeros(b, type);
     rt_value sum = rt_build_reduce_sum(b, gradient, axes, count, false);
     return rt_build_reshape(b, sum, type.dims, (size_t)type.rank);
 }
