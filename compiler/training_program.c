@@ -38,6 +38,7 @@ static rt_status set_number(program *p, rt_pass pass, const char *key, double va
 }
 
 static rt_status set_method(program *p) {
+    if (p->watch.trains_all) return RT_OK;
     for (size_t i = 0; i < p->job.adapt_count; ++i) {
         const rt_job_option *option = &p->job.adapt[i];
         RT_TRY(rt_pass_manager_set_at(p->manager, RT_PASS_adapt, option->key, option->value,
@@ -157,7 +158,7 @@ static rt_status make_training(program *p) {
     RT_TRY(set_loss(p));
     RT_TRY(set_optimiser(p));
     RT_TRY(run_passes(p));
-    return load_additions(p);
+    return p->watch.trains_all ? RT_OK : load_additions(p);
 }
 
 static rt_status make_inference(program *p) {

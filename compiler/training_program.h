@@ -22,6 +22,7 @@ typedef struct rt_program_options {
     rt_optimizations optimizations;
     const char *target;  /* as in retort_compiler_options, which is to name the same */
     bool shows_features; /* "evaluate" has the output "features" (passes/training/distill.c) */
+    bool trains_all;     /* as if the spec had no section `method`: what a method is held against */
 } rt_program_options;
 
 /* The training program: entry points step, update, evaluate and predict. NULL after diagnostics;

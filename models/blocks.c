@@ -54,7 +54,10 @@ rt_value rt_block_parameter(rt_blocks *m, rt_model_module id, int64_t layer, rt_
 void rt_block_locate(rt_blocks *m, rt_model_module id, int64_t layer) {
     const char *name = rt_model_parameter_name(m->config, id, layer, RT_LEAF_WEIGHT, m->arena);
     const char *dot = name ? strrchr(name, '.') : NULL;
-    if (dot) m->b.location.name = rt_module_intern_text(m->b.module, name, (size_t)(dot - name));
+    const char *text = dot ? rt_arena_format(m->arena, "%s%.*s", m->options->parameter_prefix,
+                                             (int)(dot - name), name)
+                           : NULL;
+    if (text) m->b.location.name = rt_module_intern(m->b.module, text);
 }
 
 /* ---- small parts */

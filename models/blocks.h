@@ -23,7 +23,8 @@ void rt_block_add_parameters(rt_blocks *m);
 rt_value rt_block_parameter(rt_blocks *m, rt_model_module module, int64_t layer,
                             rt_model_leaf leaf);
 
-/* Sets the location of what is built next to the module's name: "encoder.layer.0.output.dense". */
+/* Sets the location of what is built next to the module's name behind the parameters' prefix:
+ * "encoder.layer.0.output.dense", "teacher/encoder.layer.0.output.dense". */
 void rt_block_locate(rt_blocks *m, rt_model_module module, int64_t layer);
 
 /* x weight' + bias. */

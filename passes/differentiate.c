@@ -32,12 +32,28 @@ void rt_vjp_fail(rt_vjp *v, const char *text) {
     v->has_failed = true;
 }
 
+static const char gradient_prefix[] = "gradient of ";
+
+const char *rt_gradient_location_of(const char *name) {
+    size_t length = sizeof gradient_prefix - 1;
+    return name && strncmp(name, gradient_prefix, length) == 0 ? name + length : NULL;
+}
+
 /* The forward node's place, and in its name that this is its gradient. */
 static rt_location gradient_location(sweep *s, rt_location location) {
     if (!location.name || !*location.name) return location;
-    const char *name = rt_arena_format(&s->arena, "gradient of %s", location.name);
+    const char *name = rt_arena_format(&s->arena, "%s%s", gradient_prefix, location.name);
     location.name = name ? rt_module_intern(s->b.module, name) : NULL;
     return location;
+}
+
+/* Softmax does not see what is added to all scores of a query: where attention's keys all carry one
+ * bias, its gradient, the sum of theirs, is zero, and summing would only give its rounding. */
+static bool is_sum_zero(const rt_builder *b, rt_value gradient, const int64_t *axes, size_t count) {
+    enum { KEYS = 1 }; /* of the results */
+    return count == 1 && axes[0] == 0 &&
+           rt_graph_op(b->graph, gradient) == RT_OP_attention_gradient &&
+           rt_graph_result_index(b->graph, gradient) == KEYS;
 }
 
 /* Sums `gradient` over the dimensions in which a value of `type` was repeated: those in front, and

@@ -31,4 +31,7 @@ RT_MUST_CHECK rt_status rt_differentiate_loss(rt_graph *graph,
 /* The gradient parameter of `weight`, or RT_NO_PARAMETER. */
 rt_parameter rt_find_gradient(const rt_module *module, rt_parameter weight);
 
+/* The forward location's name in that of a gradient node; NULL of any other name (or of NULL). */
+const char *rt_gradient_location_of(const char *name);
+
 #endif

@@ -255,6 +255,7 @@ static rt_status open_spec(model_file *m, const rt_spec_options *changes) {
     rt_module_destroy(m->module);
     m->module = rt_training_program(spec, &options, &m->diagnostics);
     m->most_tokens = rt_spec_get(spec, RT_SPEC_data_max_length)->integer;
+    m->batch_rows = rt_spec_get(spec, RT_SPEC_training_batch_rows)->integer;
     rt_spec_destroy(spec);
     if (!m->module) return RT_INVALID_DATA;
     m->graph = rt_module_find_graph(m->module, "step");

@@ -42,6 +42,7 @@ typedef struct model_file {
     bool is_random;       /* of a spec that is run: it starts from no weights */
     rt_model_parts parts; /* but for a spec */
     int64_t most_tokens;  /* of a spec's rows */
+    int64_t batch_rows;   /* of a spec's training */
     model_arrays arrays;  /* with has_config; of an ONNX file only where it is opened to be run */
     const char *mismatch; /* why an ONNX file or a text is of no family; NULL where it is */
     rt_saved_model files; /* vocabulary and tokenizer settings, where they are there */

@@ -163,4 +163,24 @@ told "must divide"
 run 1 retort inspect spec.yaml model.layer=3
 told "error: "
 
+begin "what a method leaves of the backward pass"
+deep="model.layers=4 training.batch_rows=2"
+run 0 retort inspect spec.yaml $deep
+said "a batch of 2 rows of 8 tokens"
+said "bert.encoder.layer.{1..2} "
+said "layer before: output.LayerNorm add"
+said "attention of attention.self"
+said "beside what is frozen"
+run 0 retort inspect spec.yaml $deep method.kind=bitfit
+grep -Eq '^bert.encoder.layer.\{0..2\} +([0-9.,]+ +)+6 +0 +1 ' .out || wrong "no row of 6 dX, 0 dW, 1 attention"
+run 0 retort inspect spec.yaml $deep "method.freeze=[embeddings.*, 'encoder.layer.{0..1}.*']"
+grep -Eq '^bert.encoder.layer.\{0..1\} +872 +0 +[0-9.]+ +0.00 +0.00 +0 +0 +0 +0 +0 +0.00 +0.00$' .out ||
+    wrong "frozen layers are not one row of zeros"
+run 0 retort inspect spec.yaml $deep method.kind=head --json
+said '"name": "bert.encoder.layer.3"'
+said '"backward_operations": 0'
+said '"beside_frozen": '
+run 1 retort inspect small.rtir --json
+told "small.rtir: error: --json is for specs"
+
 finish

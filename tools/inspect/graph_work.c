@@ -64,6 +64,15 @@ static const struct {
     {RT_OP_lstm_gradient, lstm_gradient_work},
 };
 
+rt_dim graph_node_work(rt_graph *graph, rt_node node) {
+    rt_dim_table *dims = rt_module_dims(rt_graph_module(graph));
+    work_node n = {.graph = graph, .dims = dims, .info = rt_graph_node(graph, node)};
+    n.result = rt_graph_type(graph, n.info->first_result);
+    for (size_t w = 0; w < sizeof workers / sizeof *workers; ++w)
+        if (workers[w].op == n.info->op) return workers[w].work(&n);
+    return rt_dim_constant(dims, 0);
+}
+
 rt_dim graph_work(rt_graph *graph) {
     rt_arena arena = {0};
     rt_node *nodes;
@@ -71,12 +80,8 @@ rt_dim graph_work(rt_graph *graph) {
     rt_dim_table *dims = rt_module_dims(rt_graph_module(graph));
     rt_dim total = rt_dim_constant(dims, 0);
     if (!rt_graph_order(graph, &arena, &nodes, &count)) count = 0;
-    for (size_t i = 0; i < count; ++i) {
-        work_node n = {.graph = graph, .dims = dims, .info = rt_graph_node(graph, nodes[i])};
-        n.result = rt_graph_type(graph, n.info->first_result);
-        for (size_t w = 0; w < sizeof workers / sizeof *workers; ++w)
-            if (workers[w].op == n.info->op) total = rt_dim_add(dims, total, workers[w].work(&n));
-    }
+    for (size_t i = 0; i < count; ++i)
+        total = rt_dim_add(dims, total, graph_node_work(graph, nodes[i]));
     rt_arena_deinit(&arena);
     return total;
 }

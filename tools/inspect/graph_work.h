@@ -8,6 +8,8 @@
 /* Multiplications and additions of matmul, attention and lstm nodes and their gradients as a number
  * of the graph's symbols; everything else is small beside them. */
 rt_dim graph_work(rt_graph *graph);
+/* The share of one node. */
+rt_dim graph_node_work(rt_graph *graph, rt_node node);
 
 /* The same for one row of `tokens` tokens, -1 where it is not known: symbols that are the first of
  * several dimensions of an input count batches and are 1, as is B; the others are `tokens`. */
