@@ -12,6 +12,7 @@
 #include "models/job.h"
 #include "models/peft.h"
 #include "passes/pass_manager.h"
+#include "runtime/base/check.h"
 
 typedef struct program {
     const rt_spec *spec;
@@ -64,21 +65,35 @@ static rt_status set_loss(program *p) {
     return set_option(p, RT_PASS_distil, "regression", p->job.is_regression ? "true" : "false");
 }
 
+/* A number or a list of numbers, as the pass reads it. */
+static const char *numbers_text(program *p, rt_spec_key key) {
+    const rt_spec_value *value = rt_spec_get(p->spec, key);
+    if (rt_spec_row_of(key)->kind != RT_SPEC_FLOATS)
+        return rt_arena_format(&p->arena, "%.17g", value->real);
+    const char *text = "";
+    for (size_t i = 0; i < value->count && text; ++i)
+        text = rt_arena_format(&p->arena, "%s%s%.17g", text, i ? " " : "", value->reals[i]);
+    return text;
+}
+
+/* What is said of the optimiser; the rest is as its row has it. */
 static rt_status set_optimiser(program *p) {
-    const rt_spec_value *betas = rt_spec_get(p->spec, RT_SPEC_training_betas);
-    if (betas->count != 2)
-        return rt_diagnose_error(p->diagnostics, RT_INVALID_DATA, betas->location,
-                                 "training.betas takes two numbers, here are %zu", betas->count);
-    RT_TRY(set_option(p, RT_PASS_update, "optimizer",
-                      rt_spec_get(p->spec, RT_SPEC_training_optimizer)->text));
-    RT_TRY(set_number(p, RT_PASS_update, "weight_decay",
-                      rt_spec_get(p->spec, RT_SPEC_training_weight_decay)->real));
+    static const rt_spec_key numbers[] = {
+        RT_SPEC_training_weight_decay, RT_SPEC_training_betas,    RT_SPEC_training_rho,
+        RT_SPEC_training_epsilon,      RT_SPEC_training_momentum, RT_SPEC_training_trust_ratio};
+    const rt_spec_value *optimizer = rt_spec_get(p->spec, RT_SPEC_training_optimizer);
+    RT_TRY(rt_pass_manager_set_at(p->manager, RT_PASS_update, "optimizer", optimizer->text,
+                                  optimizer->location));
     RT_TRY(set_number(p, RT_PASS_update, "clip_norm",
                       rt_spec_get(p->spec, RT_SPEC_training_clip_norm)->real));
-    RT_TRY(set_number(p, RT_PASS_update, "beta1", betas->reals[0]));
-    RT_TRY(set_number(p, RT_PASS_update, "beta2", betas->reals[1]));
-    RT_TRY(set_number(p, RT_PASS_update, "epsilon",
-                      rt_spec_get(p->spec, RT_SPEC_training_epsilon)->real));
+    for (size_t i = 0; i < RT_COUNT_OF(numbers); ++i) {
+        const rt_spec_value *value = rt_spec_get(p->spec, numbers[i]);
+        const char *text = numbers_text(p, numbers[i]);
+        if (!value->is_given || !value->is_present) continue;
+        if (!text) return RT_OUT_OF_MEMORY;
+        RT_TRY(rt_pass_manager_set_at(p->manager, RT_PASS_update, rt_spec_row_of(numbers[i])->name,
+                                      text, value->location));
+    }
     bool accumulates = rt_spec_get(p->spec, RT_SPEC_training_accumulate)->integer > 1;
     RT_TRY(set_option(p, RT_PASS_differentiate, "accumulate", accumulates ? "true" : "false"));
     const char *calls = rt_arena_format(

@@ -287,6 +287,25 @@ static void check_loss(const rule_context *c) {
 
 /* ---- training */
 
+static void check_final_rate(const rule_context *c) {
+    static const char *const falling[] = {"linear", "cosine", "slanted_triangular"};
+    const rt_spec_value *rate = get(c, RT_SPEC_training_final_rate);
+    const rt_spec_value *highest = get(c, RT_SPEC_training_learning_rate);
+    const rt_spec_value *schedule = get(c, RT_SPEC_training_schedule);
+    bool falls = !schedule->is_present;
+    if (!rate->is_present) return;
+    for (size_t i = 0; i < RT_COUNT_OF(falling); ++i)
+        falls = falls || has_choice(c, RT_SPEC_training_schedule, falling[i]);
+    if (!falls)
+        COMPLAIN(c, RT_SPEC_training_final_rate,
+                 "'final_rate' is for schedule linear, cosine or slanted_triangular, not for %s",
+                 schedule->text);
+    if (highest->is_present && rate->real > highest->real)
+        COMPLAIN(c, RT_SPEC_training_final_rate,
+                 "'final_rate' is %g, above learning_rate %g, from which the rate falls",
+                 rate->real, highest->real);
+}
+
 static void check_training(const rule_context *c) {
     const rt_spec_value *betas = get(c, RT_SPEC_training_betas);
     const rt_spec_value *epochs = get(c, RT_SPEC_training_epochs);
@@ -295,6 +314,11 @@ static void check_training(const rule_context *c) {
         COMPLAIN(c, RT_SPEC_training_betas,
                  "'betas' must be two numbers below 1, not %zu numbers%s", betas->count,
                  betas->count == 2 ? ", one of which is 1" : "");
+    if (has_choice(c, RT_SPEC_training_optimizer, "adadelta") &&
+        !get(c, RT_SPEC_training_learning_rate)->is_given)
+        COMPLAIN(c, RT_SPEC_training_optimizer,
+                 "'optimizer' is adadelta, whose steps have a size of their own: give "
+                 "'learning_rate', which is 1 in its paper");
     if (is_list && !get(c, RT_SPEC_training_rates)->is_given)
         COMPLAIN(c, RT_SPEC_training_schedule, "'schedule' is list, but 'rates' is missing");
     if (!is_list && is_present(c, RT_SPEC_training_rates))
@@ -305,6 +329,7 @@ static void check_training(const rule_context *c) {
     if (is_list && is_present(c, RT_SPEC_training_rates) &&
         get(c, RT_SPEC_training_rates)->count == 0)
         COMPLAIN(c, RT_SPEC_training_rates, "'rates' must hold at least one rate");
+    check_final_rate(c);
     if (epochs->is_present && epochs->real == 0 && !is_present(c, RT_SPEC_training_steps))
         COMPLAIN(c, RT_SPEC_training_epochs, "'epochs' must be above 0 where 'steps' is not given");
 }

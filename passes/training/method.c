@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ir/name_pattern.h"
+#include "passes/training/option_words.h"
 #include "runtime/base/check.h"
 
 /* ---- the table */
@@ -35,23 +36,6 @@ rt_status apply_head(rt_adaptation *adaptation) {
     return RT_OK;
 }
 
-/* ---- words between blanks */
-
-static bool next_word(const char **at, const char **word, size_t *length) {
-    *word = *at + strspn(*at, " ");
-    *length = strcspn(*word, " ");
-    *at = *word + *length;
-    return *length > 0;
-}
-
-static bool has_word(const char *words, const char *word) {
-    const char *one;
-    size_t length;
-    while (next_word(&words, &one, &length))
-        if (strlen(word) == length && memcmp(one, word, length) == 0) return true;
-    return false;
-}
-
 /* ---- options */
 
 static rt_status find_method(rt_pass_context *context, const method_row **row) {
@@ -73,8 +57,8 @@ static rt_status check_keys(rt_pass_context *context, const method_row *row) {
         const char *key = context->options[i].key;
         bool is_known = false;
         for (size_t j = 0; j < RT_COUNT_OF(methods); ++j)
-            is_known = is_known || has_word(methods[j].keys, key);
-        if (!is_known || has_word(row->keys, key)) continue;
+            is_known = is_known || rt_has_word(methods[j].keys, key);
+        if (!is_known || rt_has_word(row->keys, key)) continue;
         status = rt_pass_fail_option(
             context, key, RT_INVALID_ARGUMENT, "'%s' says nothing of the method %s, which has %s%s",
             key, row->text, *row->keys ? "the keys: " : "no keys of its own", row->keys);
@@ -89,7 +73,7 @@ static rt_status read_layers(rt_adaptation *a) {
     a->has_layer = RT_NEW_ARRAY(a->context->scratch, bool, (size_t)count + 1);
     if (!a->has_layer) return RT_OUT_OF_MEMORY;
     for (int64_t i = 0; i < count && !text[strspn(text, " ")]; ++i) a->has_layer[i] = true;
-    while (next_word(&text, &word, &length)) {
+    while (rt_next_word(&text, &word, &length)) {
         char *end;
         long layer = strtol(word, &end, 10);
         if (end != word + length || layer < 0 || layer >= count)
@@ -154,7 +138,7 @@ rt_status rt_adaptation_targets(rt_adaptation *a, const char *usual) {
     size_t length;
     a->has_linear = RT_NEW_ARRAY(a->context->scratch, bool, a->places.linear_count + 1);
     if (!a->has_linear) return RT_OUT_OF_MEMORY;
-    while (next_word(&text, &word, &length)) {
+    while (rt_next_word(&text, &word, &length)) {
         const char *copy = rt_arena_copy_text(a->context->scratch, word, length);
         if (!copy) return RT_OUT_OF_MEMORY;
         RT_TRY(choose_target(a, copy));
@@ -245,7 +229,7 @@ static void train_head_alone(rt_pass_context *context, rt_module *module) {
     const char *head = rt_pass_option_text(context, "head", "");
     for (uint32_t i = 0; i < rt_module_parameter_count(module); ++i) {
         rt_parameter_info *info = rt_module_edit_parameter(module, (rt_parameter){i});
-        if (info->kind == RT_PARAMETER_WEIGHT) info->is_trainable = has_word(head, info->name);
+        if (info->kind == RT_PARAMETER_WEIGHT) info->is_trainable = rt_has_word(head, info->name);
     }
 }
 

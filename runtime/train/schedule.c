@@ -8,16 +8,93 @@
 
 #define SET(name) RETORT_SETTING_training_##name
 
+/* ---- rates after the warm-up */
+
+static double rate_linear(const retort_schedule *schedule, double s) {
+    double left = (double)schedule->updates - s;
+    double all = (double)schedule->updates - (double)schedule->warmup;
+    return schedule->final + (schedule->rate - schedule->final) * (left / all);
+}
+
+static double rate_constant(const retort_schedule *schedule, double s) {
+    (void)s;
+    return schedule->rate;
+}
+
+static double rate_list(const retort_schedule *schedule, double s) {
+    size_t last = schedule->rate_count - 1;
+    return schedule->rates[s < (double)last ? (size_t)s : last];
+}
+
+static double rate_cosine(const retort_schedule *schedule, double s) {
+    double warmup = (double)schedule->warmup;
+    double angle = M_PI * ((s - warmup) / ((double)schedule->updates - warmup));
+    return schedule->final + (schedule->rate - schedule->final) * (0.5 * (1 + cos(angle)));
+}
+
+static double rate_slanted_triangular(const retort_schedule *schedule, double s) {
+    return rate_linear(schedule, s);
+}
+
+static double rate_inverse_sqrt(const retort_schedule *schedule, double s) {
+    double warmup = (double)schedule->warmup, first = warmup > 0 ? warmup : 1;
+    return schedule->rate * sqrt(first / (s - warmup + first));
+}
+
+/* ---- the table */
+
+typedef enum rise_kind { RISE_NONE, RISE_ZERO, RISE_FLOOR } rise_kind;
+typedef enum end_kind { END_NONE, END_ZERO, END_SHARE } end_kind;
+
+typedef struct schedule_row {
+    const char *text;
+    rise_kind rise;
+    end_kind end;
+    double (*rate)(const retort_schedule *schedule, double s);
+} schedule_row;
+
+static const schedule_row table[RETORT_SCHEDULE_COUNT] = {
+#define SCHEDULE(id, text, rise, end) {text, RISE_##rise, END_##end, rate_##id},
+#include "runtime/train/schedules.def"
+};
+
+const char *retort_schedule_text(retort_schedule_kind kind) {
+    return table[kind].text;
+}
+
 double retort_schedule_rate(const retort_schedule *schedule, uint64_t update) {
-    double s = (double)update, warmup = (double)schedule->warmup, rate = schedule->rate;
-    if (schedule->kind == RETORT_SCHEDULE_LIST) {
-        size_t last = schedule->rate_count - 1;
-        return schedule->rates[update < last ? update : last];
+    const schedule_row *row = &table[schedule->kind];
+    double s = (double)update;
+    if (update < schedule->warmup) {
+        double share = (schedule->is_from_zero ? s : s + 1) / (double)schedule->warmup;
+        double floor = row->rise == RISE_FLOOR ? schedule->final : 0;
+        return floor + (schedule->rate - floor) * share;
     }
-    if (update < schedule->warmup) return rate * ((schedule->is_from_zero ? s : s + 1) / warmup);
-    if (schedule->kind == RETORT_SCHEDULE_CONSTANT) return rate;
-    if (update >= schedule->updates) return 0;
-    return rate * (((double)schedule->updates - s) / ((double)schedule->updates - warmup));
+    if (row->end != END_NONE && update >= schedule->updates) return schedule->final;
+    return row->rate(schedule, s);
+}
+
+/* ---- from the settings */
+
+/* linear, cosine and slanted_triangular are those that end with a rate of their own. */
+static rt_status read_final_rate(const retort_settings *settings, retort_schedule *schedule,
+                                 rt_error *error) {
+    const retort_setting_value *final = retort_settings_get(settings, SET(final_rate));
+    end_kind end = table[schedule->kind].end;
+    schedule->final = end == END_SHARE ? schedule->rate / 32 : 0;
+    if (!retort_settings_has(settings, SET(final_rate))) return RT_OK;
+    if (end == END_NONE)
+        return rt_fail(error, RT_INVALID_ARGUMENT,
+                       "training.final_rate is given, but training.schedule %s falls to no rate; "
+                       "linear, cosine and slanted_triangular do",
+                       table[schedule->kind].text);
+    if (final->real > schedule->rate)
+        return rt_fail(error, RT_INVALID_ARGUMENT,
+                       "training.final_rate is %g, above training.learning_rate %g, from which the "
+                       "rate falls",
+                       final->real, schedule->rate);
+    schedule->final = final->real;
+    return RT_OK;
 }
 
 rt_status retort_schedule_of(const retort_settings *settings, uint64_t updates,
@@ -32,12 +109,12 @@ rt_status retort_schedule_of(const retort_settings *settings, uint64_t updates,
         .rates = rates->reals,
         .rate_count = rates->count,
     };
-    if (schedule->kind == RETORT_SCHEDULE_LIST) {
-        if (schedule->rate_count) return RT_OK;
+    RT_TRY(read_final_rate(settings, schedule, error));
+    if (schedule->kind == RETORT_SCHEDULE_list && !schedule->rate_count)
         return rt_fail(error, RT_INVALID_ARGUMENT,
                        "training.schedule is list, but training.rates is empty; give --rates R,R,… "
                        "or another --schedule");
-    }
+    if (table[schedule->kind].rise == RISE_NONE) return RT_OK;
     double whole = warmup < 1 ? ceil(warmup * (double)updates) : floor(warmup);
     if (whole > (double)updates)
         return rt_fail(error, RT_INVALID_ARGUMENT,
@@ -48,7 +125,7 @@ rt_status retort_schedule_of(const retort_settings *settings, uint64_t updates,
     return RT_OK;
 }
 
-_Static_assert(RETORT_SCHEDULE_LIST == 2, "in the order of the choices linear|constant|list");
+/* ---- updates of batches */
 
 retort_rounds retort_rounds_of(const retort_settings *settings, uint64_t rows) {
     RT_ASSERT(rows > 0);

@@ -24,7 +24,10 @@ static const struct {
     {SET(training_optimizer), NULL},
     {SET(training_weight_decay), "weight_decay"},
     {SET(training_betas), NULL},
+    {SET(training_rho), NULL},
     {SET(training_epsilon), NULL},
+    {SET(training_momentum), NULL},
+    {SET(training_trust_ratio), NULL},
     {SET(training_clip_norm), "clip_norm"},
 };
 
@@ -49,6 +52,7 @@ static rt_status check_compiled(retort_session *session, rt_error *error) {
         retort_setting setting = compiled_in[i].setting;
         if (!is_fixed(session, i) || !differs(session, setting)) continue;
         const char *value = retort_setting_text(&compiled, setting, &arena);
+        if (!*value) value = "its default";
         const char *other = retort_setting_text(&session->settings, setting, &arena);
         const retort_setting_row *row = retort_setting_row_of(setting);
         char flag[RETORT_FLAG_SIZE];

@@ -59,8 +59,8 @@ static bool run_update(trial *t, const rt_update_options *options, double rate, 
         const char *name;
         double value;
     } scalars[] = {{"learning_rate", rate},
-                   {"bias_correction1", 1 - pow(options->beta1, step)},
-                   {"bias_correction2", 1 - pow(options->beta2, step)}};
+                   {"bias_correction1", 1 - pow(options->betas[0], step)},
+                   {"bias_correction2", 1 - pow(options->betas[1], step)}};
     const rt_array *inputs[3];
     for (size_t i = 0; i < rt_graph_input_count(graph); ++i) {
         rt_array *scalar = rt_array_create(RT_F32, 0, NULL, &t->arena);
@@ -103,6 +103,9 @@ typedef struct plain_state {
     double w[ELEMENTS], m[ELEMENTS], v[ELEMENTS];
 } plain_state;
 
+/* The formulas of one step, of all elements. */
+typedef void plain_rule(plain_state *s, const rt_update_options *o, double rate, int step);
+
 static double plain_gradient(const rt_update_options *o, int step, int i, double *norm) {
     double sum = 0;
     for (int k = 0; k < ELEMENTS; ++k) sum += gradient_at(step, k) * gradient_at(step, k);
@@ -111,25 +114,56 @@ static double plain_gradient(const rt_update_options *o, int step, int i, double
     return gradient_at(step, i) * factor;
 }
 
-static void plain_adamw(plain_state *s, const rt_update_options *o, double rate, int step, int i) {
+static double adam_direction(plain_state *s, const rt_update_options *o, int step, int i) {
     double norm, g = plain_gradient(o, step, i, &norm);
-    if (i < 15) s->w[i] -= rate * o->weight_decay * s->w[i];
-    s->m[i] = o->beta1 * s->m[i] + (1 - o->beta1) * g;
-    s->v[i] = o->beta2 * s->v[i] + (1 - o->beta2) * g * g;
-    double m = s->m[i] / (1 - pow(o->beta1, step)), v = s->v[i] / (1 - pow(o->beta2, step));
-    s->w[i] -= rate * m / (sqrt(v) + o->epsilon);
+    s->m[i] = o->betas[0] * s->m[i] + (1 - o->betas[0]) * g;
+    s->v[i] = o->betas[1] * s->v[i] + (1 - o->betas[1]) * g * g;
+    double m = s->m[i] / (1 - pow(o->betas[0], step)), v = s->v[i] / (1 - pow(o->betas[1], step));
+    return m / (sqrt(v) + o->epsilon);
 }
 
-static void plain_sgd(plain_state *s, const rt_update_options *o, double rate, int step, int i) {
-    double norm, g = plain_gradient(o, step, i, &norm);
-    if (i < 15) s->w[i] -= rate * o->weight_decay * s->w[i];
-    s->m[i] = o->momentum * s->m[i] + g;
-    s->w[i] -= rate * s->m[i];
+static void plain_adamw(plain_state *s, const rt_update_options *o, double rate, int step) {
+    for (int i = 0; i < ELEMENTS; ++i) {
+        if (i < 15) s->w[i] -= rate * o->weight_decay * s->w[i];
+        s->w[i] -= rate * adam_direction(s, o, step, i);
+    }
+}
+
+static void plain_lamb(plain_state *s, const rt_update_options *o, double rate, int step) {
+    double u[ELEMENTS], ours = 0, theirs = 0;
+    for (int i = 0; i < ELEMENTS; ++i) {
+        u[i] = adam_direction(s, o, step, i) + (i < 15 ? o->weight_decay * s->w[i] : 0);
+        ours += i < 15 ? s->w[i] * s->w[i] : 0;
+        theirs += i < 15 ? u[i] * u[i] : 0;
+    }
+    double ratio = ours > 0 && theirs > 0 ? sqrt(ours / theirs) : 1;
+    ratio = fmin(fmax(ratio, o->trust_ratio[0]), o->trust_ratio[1]);
+    for (int i = 0; i < ELEMENTS; ++i) s->w[i] -= rate * (i < 15 ? ratio : 1) * u[i];
+}
+
+static void plain_adadelta(plain_state *s, const rt_update_options *o, double rate, int step) {
+    double norm, rho = o->rho, e = o->epsilon;
+    for (int i = 0; i < ELEMENTS; ++i) {
+        double g = plain_gradient(o, step, i, &norm);
+        if (i < 15) s->w[i] -= rate * o->weight_decay * s->w[i];
+        s->m[i] = rho * s->m[i] + (1 - rho) * g * g;
+        double d = sqrt(s->v[i] + e) / sqrt(s->m[i] + e) * g;
+        s->v[i] = rho * s->v[i] + (1 - rho) * d * d;
+        s->w[i] -= rate * d;
+    }
+}
+
+static void plain_sgd(plain_state *s, const rt_update_options *o, double rate, int step) {
+    for (int i = 0; i < ELEMENTS; ++i) {
+        double norm, g = plain_gradient(o, step, i, &norm);
+        if (i < 15) s->w[i] -= rate * o->weight_decay * s->w[i];
+        s->m[i] = o->momentum * s->m[i] + g;
+        s->w[i] -= rate * s->m[i];
+    }
 }
 
 /* Six steps of both; the constants are f32 in the graph, which is what the tolerance is for. */
-static void compare(const rt_update_options *options,
-                    void (*plain)(plain_state *, const rt_update_options *, double, int, int)) {
+static void compare(const rt_update_options *options, plain_rule *plain) {
     trial t;
     plain_state s = {0};
     CU_ASSERT_TRUE_FATAL(begin_trial(&t, options));
@@ -138,7 +172,7 @@ static void compare(const rt_update_options *options,
         double rate = 0.01 * step, norm = 0;
         for (int i = 0; i < ELEMENTS; ++i) *element(&t, "gradient:", i) = gradient_at(step, i);
         CU_ASSERT_TRUE_FATAL(run_update(&t, options, rate, step));
-        for (int i = 0; i < ELEMENTS; ++i) plain(&s, options, rate, step, i);
+        plain(&s, options, rate, step);
         plain_gradient(options, step, 0, &norm);
         CU_ASSERT_DOUBLE_EQUAL(t.norm, norm, 1e-12);
     }
@@ -147,7 +181,7 @@ static void compare(const rt_update_options *options,
 }
 
 static void test_adamw(void) {
-    rt_update_options options = rt_update_options_default();
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_adamw);
     compare(&options, plain_adamw);
     options.clip_norm = 1;
     options.weight_decay = 0.3;
@@ -157,8 +191,56 @@ static void test_adamw(void) {
     compare(&options, plain_adamw);
 }
 
+static void test_lamb(void) {
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_lamb);
+    CU_ASSERT_EQUAL(options.epsilon, 1e-6);
+    compare(&options, plain_lamb);
+    options.weight_decay = 0.3;
+    options.clip_norm = 1;
+    compare(&options, plain_lamb);
+    options.trust_ratio[0] = 0.01;
+    options.trust_ratio[1] = 0.3;
+    compare(&options, plain_lamb);
+    options.weight_decay = 0;
+    options.trust_ratio[0] = 2;
+    options.trust_ratio[1] = 10;
+    compare(&options, plain_lamb);
+}
+
+/* With a ratio held at 1 LAMB is AdamW. */
+static void test_lamb_without_trust(void) {
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_lamb);
+    options.weight_decay = 0.2;
+    options.trust_ratio[0] = options.trust_ratio[1] = 1;
+    compare(&options, plain_adamw);
+}
+
+/* A weight of zeros has no norm to compare with: it moves as Adam's does. */
+static void test_lamb_from_zero(void) {
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_lamb);
+    trial t;
+    CU_ASSERT_TRUE_FATAL(begin_trial(&t, &options));
+    for (int i = 0; i < ELEMENTS; ++i) *element(&t, "gradient:", i) = gradient_at(1, i);
+    CU_ASSERT_TRUE_FATAL(run_update(&t, &options, 0.125, 1));
+    for (int i = 0; i < ELEMENTS; ++i) {
+        double g = fabs(gradient_at(1, i)), want = 0.125 * g / (g + 1e-6);
+        CU_ASSERT_DOUBLE_EQUAL(fabs(*element(&t, "", i)), want, 1e-7);
+    }
+    end_trial(&t);
+}
+
+static void test_adadelta(void) {
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_adadelta);
+    CU_ASSERT(options.rho == 0.95 && options.epsilon == 1e-6 && options.weight_decay == 0);
+    compare(&options, plain_adadelta);
+    options.rho = 0.5;
+    options.weight_decay = 0.1;
+    options.clip_norm = 1;
+    compare(&options, plain_adadelta);
+}
+
 static void test_sgd(void) {
-    rt_update_options options = {.optimizer = RT_OPTIMIZER_sgd};
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_sgd);
     compare(&options, plain_sgd);
     options.momentum = 0.9;
     options.weight_decay = 0.1;
@@ -168,7 +250,7 @@ static void test_sgd(void) {
 
 /* Without decay the first step of Adam moves every entry by rate |g| / (|g| + epsilon). */
 static void test_first_step_of_adam(void) {
-    rt_update_options options = rt_update_options_default();
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_adamw);
     options.weight_decay = 0;
     trial t;
     CU_ASSERT_TRUE_FATAL(begin_trial(&t, &options));
@@ -183,7 +265,7 @@ static void test_first_step_of_adam(void) {
 
 /* A zero gradient leaves the decay alone: w (1 - rate decay), and only where the weight decays. */
 static void test_decay_alone(void) {
-    rt_update_options options = rt_update_options_default();
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_adamw);
     options.weight_decay = 0.5;
     trial t;
     CU_ASSERT_TRUE_FATAL(begin_trial(&t, &options));
@@ -195,7 +277,8 @@ static void test_decay_alone(void) {
 }
 
 static void test_clipping(void) {
-    rt_update_options options = {.optimizer = RT_OPTIMIZER_sgd, .clip_norm = 0.1};
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_sgd);
+    options.clip_norm = 0.1;
     trial t;
     CU_ASSERT_TRUE_FATAL(begin_trial(&t, &options));
     for (int i = 0; i < ELEMENTS; ++i) *element(&t, "gradient:", i) = gradient_at(1, i);
@@ -212,7 +295,7 @@ static void test_clipping(void) {
 
 /* What is frozen has no state and is not assigned; building again replaces the graph alone. */
 static void test_frozen_weights_have_no_state(void) {
-    rt_update_options options = rt_update_options_default();
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_adamw);
     trial t;
     CU_ASSERT_TRUE_FATAL(begin_trial(&t, &options));
     CU_ASSERT_PTR_NULL(value_of(&t, "adam_m:frozen"));
@@ -233,14 +316,14 @@ static void test_frozen_weights_have_no_state(void) {
 }
 
 static void test_options_are_checked(void) {
-    rt_update_options options = rt_update_options_default();
-    options.beta2 = 1;
+    rt_update_options options = rt_update_options_default(RT_OPTIMIZER_adamw);
+    options.betas[1] = 1;
     options.clip_norm = -1;
     trial t;
     CU_ASSERT_FALSE(begin_trial(&t, &options));
     CU_ASSERT_STRING_EQUAL(rt_diagnostics_text(&t.diagnostics, &t.arena),
                            "error: 'optimizer': clip_norm is -1 but must be at least 0\n"
-                           "error: 'optimizer': beta2 is 1 but must be at least 0 and below 1\n");
+                           "error: 'optimizer': betas is 1 but must be at least 0 and below 1\n");
     end_trial(&t);
 }
 
@@ -252,6 +335,7 @@ static void test_names(void) {
     CU_ASSERT_STRING_EQUAL(rt_optimizer_text(RT_OPTIMIZER_adamw), "adamw");
 }
 
-TEST_MAIN("optimizer", TEST(test_adamw), TEST(test_sgd), TEST(test_first_step_of_adam),
-          TEST(test_decay_alone), TEST(test_clipping), TEST(test_frozen_weights_have_no_state),
-          TEST(test_options_are_checked), TEST(test_names))
+TEST_MAIN("optimizer", TEST(test_adamw), TEST(test_lamb), TEST(test_lamb_without_trust),
+          TEST(test_lamb_from_zero), TEST(test_adadelta), TEST(test_sgd),
+          TEST(test_first_step_of_adam), TEST(test_decay_alone), TEST(test_clipping),
+          TEST(test_frozen_weights_have_no_state), TEST(test_options_are_checked), TEST(test_names))

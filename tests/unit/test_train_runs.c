@@ -249,9 +249,10 @@ static void test_does_not_lose_a_run(void) {
 static void test_compiled_in(void) {
     training_prepare("");
     CU_ASSERT_EQUAL(training_run("", "--overwrite --clip-norm 2 --weight-decay 0", &p), 2);
-    CONTAINS(p.messages, "error: --weight-decay 0: training.weight_decay is compiled in as 0.01; "
-                         "change it in the spec and compile again\n"
-                         "error: --clip-norm 2: training.clip_norm is compiled in as 1;");
+    CONTAINS(p.messages,
+             "error: --weight-decay 0: training.weight_decay is compiled in as its default; "
+             "change it in the spec and compile again\n"
+             "error: --clip-norm 2: training.clip_norm is compiled in as 1;");
     CU_ASSERT_EQUAL(training_run("clipping=1", "--overwrite --clip-norm 0.01 --steps 4", &p), 0);
     CU_ASSERT_EQUAL(training_run("", "--overwrite --data-padding counted", &p), 2);
     CONTAINS(p.messages, "compiled without a key mask");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Rates of updates, against PyTorch's trajectories and by hand; batches of updates. */
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "runtime/train/schedule.h"
 #include "tests/support/test.h"
@@ -75,6 +77,76 @@ static void test_shapes(void) {
     retort_settings_deinit(&settings);
 }
 
+/* Every row under the name that the spec has for it. */
+static void test_names(void) {
+    const char *choices = retort_setting_row_of(SET(schedule))->choices;
+    for (int kind = 0; kind < RETORT_SCHEDULE_COUNT; ++kind) {
+        const char *text = retort_schedule_text((retort_schedule_kind)kind);
+        CU_ASSERT_EQUAL_FATAL(strncmp(choices, text, strlen(text)), 0);
+        choices += strlen(text);
+        CU_ASSERT_EQUAL(*choices, kind + 1 < RETORT_SCHEDULE_COUNT ? '|' : 0);
+        ++choices;
+    }
+}
+
+/* cos of 0, 60, 120 and 180 degrees: 1, 0.5, -0.5, -1. */
+static void test_cosine(void) {
+    CU_ASSERT_EQUAL(retort_settings_init(&settings, NULL, NULL), RT_OK);
+    set(SET(learning_rate), "8");
+    set(SET(schedule), "cosine");
+    set(SET(warmup), "2");
+    check_rates(5, (double[]){4, 8, 8, 6, 2, 0, 0}, 7);
+    set(SET(final_rate), "4");
+    check_rates(5, (double[]){4, 8, 8, 7, 5, 4, 4}, 7);
+    set(SET(warmup_from_zero), "true");
+    check_rates(5, (double[]){0, 4, 8, 7, 5, 4, 4}, 7);
+    set(SET(final_rate), "9");
+    retort_schedule schedule;
+    CU_ASSERT_EQUAL(retort_schedule_of(&settings, 5, &schedule, &error), RT_INVALID_ARGUMENT);
+    CU_ASSERT_STRING_EQUAL(error.text, "training.final_rate is 9, above training.learning_rate 8, "
+                                       "from which the rate falls");
+    set(SET(schedule), "constant");
+    CU_ASSERT_EQUAL(retort_schedule_of(&settings, 5, &schedule, &error), RT_INVALID_ARGUMENT);
+    retort_settings_deinit(&settings);
+}
+
+/* ULMFiT's formula with cut_frac 0.1 and ratio 32: cut = floor(0.1 T); p = t / cut before it, then
+ * 1 - (t - cut) / (cut (1 / 0.1 - 1)); rate (1 + 31 p) / 32. */
+static void test_slanted_triangular(void) {
+    retort_schedule schedule;
+    CU_ASSERT_EQUAL(retort_settings_init(&settings, NULL, NULL), RT_OK);
+    set(SET(learning_rate), "0.01");
+    set(SET(schedule), "slanted_triangular");
+    set(SET(warmup), "0.1");
+    set(SET(warmup_from_zero), "true");
+    CU_ASSERT_EQUAL(retort_schedule_of(&settings, 200, &schedule, &error), RT_OK);
+    for (int t = 0; t <= 200; ++t) {
+        double cut = floor(0.1 * 200);
+        double p = t < cut ? t / cut : 1 - (t - cut) / (cut * (1 / 0.1 - 1));
+        CU_ASSERT(test_is_close(retort_schedule_rate(&schedule, (uint64_t)t),
+                                0.01 * (1 + 31 * p) / 32, 1e-12, 0));
+    }
+    set(SET(final_rate), "0.005");
+    set(SET(warmup), "2");
+    check_rates(4, (double[]){0.005, 0.0075, 0.01, 0.0075, 0.005, 0.005}, 6);
+    retort_settings_deinit(&settings);
+}
+
+static void test_inverse_sqrt(void) {
+    CU_ASSERT_EQUAL(retort_settings_init(&settings, NULL, NULL), RT_OK);
+    set(SET(learning_rate), "6");
+    set(SET(schedule), "inverse_sqrt");
+    set(SET(warmup), "3");
+    check_rates(30, (double[]){2, 4, 6, 6}, 4);
+    retort_schedule schedule;
+    CU_ASSERT_EQUAL(retort_schedule_of(&settings, 30, &schedule, &error), RT_OK);
+    CU_ASSERT(test_is_close(retort_schedule_rate(&schedule, 12), 3, 1e-14, 0));
+    CU_ASSERT(test_is_close(retort_schedule_rate(&schedule, 27), 2, 1e-14, 0));
+    set(SET(warmup), "0");
+    check_rates(30, (double[]){6, 6 / sqrt(2), 6 / sqrt(3), 3}, 4);
+    retort_settings_deinit(&settings);
+}
+
 static void test_warmup(void) {
     retort_schedule schedule;
     CU_ASSERT_EQUAL(retort_settings_init(&settings, NULL, NULL), RT_OK);
@@ -116,5 +188,6 @@ static void test_rounds(void) {
     retort_settings_deinit(&settings);
 }
 
-TEST_MAIN("train_schedule", TEST(test_golden), TEST(test_shapes), TEST(test_warmup),
-          TEST(test_rounds))
+TEST_MAIN("train_schedule", TEST(test_golden), TEST(test_shapes), TEST(test_names),
+          TEST(test_cosine), TEST(test_slanted_triangular), TEST(test_inverse_sqrt),
+          TEST(test_warmup), TEST(test_rounds))

@@ -144,6 +144,9 @@ static void test_method_errors(void) {
          "'bert.encoder.layer.0.attention.self.query'\n"},
         {"  kind: houlsby\n  layers: [0, 4]\n",
          ":5:11: error: 'layers' names layer 4, but the model's are 0 to 3\n"},
+        {"  kind: bitfit\ntraining: {rho: 0.5}\n",
+         ":5:17: error: 'rho' says nothing of the optimizer adamw, which has the keys: betas "
+         "epsilon\n"},
         {"  kind: ia3\n  rank: 4\n",
          ":5:9: error: 'rank' says nothing of the method ia3, which has the keys: layers\n"},
     };

@@ -141,23 +141,45 @@ static double largest_decay(const json_t *groups) {
     return largest;
 }
 
+/* What each optimiser of a recipe reads: the recipe's name of a number and the spec's. */
+static const struct {
+    const char *name, *numbers[3][2];
+} optimizers[] = {{"adamw", {{"eps", "epsilon"}}},
+                  {"lamb", {{"eps", "epsilon"}}},
+                  {"adadelta", {{"rho", "rho"}, {"eps", "epsilon"}}}};
+
+static const char *numbers_text(reader *r, const json_t *optimizer, const char *const (*names)[2]) {
+    const char *text = "";
+    const json_t *beta1 = json_object_get(optimizer, "beta1");
+    if (beta1)
+        text = rt_arena_format(r->arena, "  betas: [%.17g, %.17g]\n", json_number_value(beta1),
+                               json_number_value(json_object_get(optimizer, "beta2")));
+    for (size_t i = 0; i < 3 && names[i][0] && text; ++i)
+        text = rt_arena_format(r->arena, "%s  %s: %.17g\n", text, names[i][1],
+                               json_number_value(json_object_get(optimizer, names[i][0])));
+    return text;
+}
+
+/* LAMB's recipe clips inside of the optimiser. */
+static double clip_norm(reader *r, const json_t *optimizer) {
+    const json_t *own = json_object_get(optimizer, "max_grad_norm");
+    if (own) return json_number_value(own);
+    return json_number_value(json_object_get(json_object_get(r->root, "clip"), "max_norm"));
+}
+
 static const char *training_text(reader *r) {
-    rt_json_fields top = {.object = r->root, .where = "recipe.json", .error = r->error};
-    rt_json_fields optimizer = top;
-    optimizer.object = rt_json_object(&top, "optimizer");
-    const char *name = rt_json_string(&optimizer, "name");
-    double beta1 = rt_json_number_or(&optimizer, "beta1", 0.9);
-    double beta2 = rt_json_number_or(&optimizer, "beta2", 0.999);
-    double epsilon = rt_json_number_or(&optimizer, "eps", 1e-8);
-    double decay = largest_decay(rt_json_array(&optimizer, "groups"));
-    double clip = json_number_value(json_object_get(json_object_get(r->root, "clip"), "max_norm"));
-    if (top.status != RT_OK || optimizer.status != RT_OK) return NULL;
+    const json_t *optimizer = json_object_get(r->root, "optimizer");
+    const char *name = json_string_value(json_object_get(optimizer, "name"));
+    const char *numbers = NULL;
+    for (size_t i = 0; name && i < sizeof optimizers / sizeof *optimizers; ++i)
+        if (strcmp(name, optimizers[i].name) == 0)
+            numbers = numbers_text(r, optimizer, optimizers[i].numbers);
+    if (!numbers) return NULL;
     return rt_arena_format(r->arena,
                            "training:\n  optimizer: %s\n  learning_rate: 1\n  schedule: constant\n"
-                           "  weight_decay: %.17g\n  betas: [%.17g, %.17g]\n  epsilon: %.17g\n"
-                           "  clip_norm: %.17g\n  accumulate: %lld\n",
-                           name, decay, beta1, beta2, epsilon, clip,
-                           (long long)r->recipe->micro_batches);
+                           "  weight_decay: %.17g\n%s  clip_norm: %.17g\n  accumulate: %lld\n",
+                           name, largest_decay(json_object_get(optimizer, "groups")), numbers,
+                           clip_norm(r, optimizer), (long long)r->recipe->micro_batches);
 }
 
 /* "bert.encoder.layer.{i}.output.dense" as a pattern. */
@@ -248,10 +270,10 @@ static rt_status check_methods(reader *r) {
     }
     const char *optimizer =
         json_string_value(json_object_get(json_object_get(r->root, "optimizer"), "name"));
-    if (optimizer && strcmp(optimizer, "adamw") != 0)
-        return rt_fail(r->error, RT_UNSUPPORTED, "the optimiser '%s' is not known to specs",
-                       optimizer);
-    return RT_OK;
+    for (size_t i = 0; optimizer && i < sizeof optimizers / sizeof *optimizers; ++i)
+        if (strcmp(optimizer, optimizers[i].name) == 0) return RT_OK;
+    return rt_fail(r->error, RT_UNSUPPORTED, "the optimiser '%s' is not known to specs",
+                   optimizer ? optimizer : "");
 }
 
 rt_status recipe_read(const json_t *root, rt_arena *arena, recipe *r, rt_error *error) {
