@@ -58,6 +58,19 @@ static rt_peft_facts peft_facts(const program *p) {
     };
 }
 
+/* Phases in which layers begin to train, and their rates. */
+static rt_status set_layers(program *p) {
+    const rt_spec_value *unfreeze = rt_spec_get(p->spec, RT_SPEC_method_unfreeze);
+    bool keeps_draws = rt_spec_get(p->spec, RT_SPEC_method_frozen_dropout)->integer != 0;
+    bool accumulates = rt_spec_get(p->spec, RT_SPEC_training_accumulate)->integer > 1;
+    if (!p->job.rates || !p->job.phases) return RT_OUT_OF_MEMORY;
+    if (*p->job.rates) RT_TRY(set_option(p, RT_PASS_update, "rates", p->job.rates));
+    RT_TRY(set_option(p, RT_PASS_unfreeze, "accumulate", accumulates ? "true" : "false"));
+    RT_TRY(set_option(p, RT_PASS_unfreeze, "frozen_dropout", keeps_draws ? "true" : "false"));
+    return rt_pass_manager_set_at(p->manager, RT_PASS_unfreeze, "phases", p->job.phases,
+                                  unfreeze->location);
+}
+
 static rt_status set_loss(program *p) {
     RT_TRY(set_option(p, RT_PASS_distil, "terms", p->job.distil_terms));
     RT_TRY(set_option(p, RT_PASS_distil, "classes", p->job.distil_classes));
@@ -170,6 +183,7 @@ static rt_status make_training(program *p) {
     RT_TRY(rt_job_build(&p->job, p->module));
     RT_TRY(rt_pass_manager_add_pipeline(p->manager, "training"));
     RT_TRY(set_method(p));
+    RT_TRY(set_layers(p));
     RT_TRY(set_loss(p));
     RT_TRY(set_optimiser(p));
     RT_TRY(run_passes(p));

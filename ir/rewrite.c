@@ -74,8 +74,12 @@ static bool rewrite_inputs(rt_rewriter *rewriter, rt_arena *scratch) {
 }
 
 rt_graph *rt_graph_rewrite(rt_graph *graph, rt_rewrite_rule rule, void *user) {
+    return rt_graph_rewrite_as(graph, rt_graph_name(graph), rule, user);
+}
+
+rt_graph *rt_graph_rewrite_as(rt_graph *graph, const char *name, rt_rewrite_rule rule, void *user) {
     rt_arena scratch = {0};
-    rt_graph *fresh = rt_graph_create(rt_graph_module(graph), rt_graph_name(graph));
+    rt_graph *fresh = rt_graph_create(rt_graph_module(graph), name);
     rt_rewriter rewriter = {.old = graph, .map = new_map(graph, &scratch), .user = user};
     bool is_done = fresh && rewriter.map;
     if (is_done) {

@@ -31,6 +31,8 @@ bool rt_rewriter_copy(rt_rewriter *rewriter, rt_node node);
 /* Rebuilds `graph` under `rule` (NULL: copies) and returns the new graph, not yet in the module;
  * all inputs are kept, in order, also unused ones. NULL where the module failed. */
 rt_graph *rt_graph_rewrite(rt_graph *graph, rt_rewrite_rule rule, void *user);
+/* The same as a graph of another name, beside the first. */
+rt_graph *rt_graph_rewrite_as(rt_graph *graph, const char *name, rt_rewrite_rule rule, void *user);
 
 /* Builds the live nodes of `callee` into b's graph: input i of callee stands for arguments[i];
  * fills results[i] with the value of callee's output i (assignments included). Both graphs are of

@@ -130,14 +130,16 @@ static void add_option(rt_job_reader *r, const char *key, const char *value, rt_
     job->adapt[job->adapt_count++] = (rt_job_option){key, value, location};
 }
 
-/* Every key of the section that is given is an option of the pass, but what it starts `from`:
+/* Every key of the section that is given is an option of the pass, but what it starts `from` and
+ * what is said layer by layer:
  * `kind` is its `method`, patterns are looked up among the model's parameters. */
 static void read_method(rt_job_reader *r) {
     for (int key = 0; key < RT_SPEC_KEY_COUNT; ++key) {
         const rt_spec_row *row = rt_spec_row_of((rt_spec_key)key);
         const rt_spec_value *value = rt_spec_get(r->spec, (rt_spec_key)key);
         bool is_selection = key == RT_SPEC_method_freeze || key == RT_SPEC_method_train;
-        bool is_option = row->section == RT_SPEC_SECTION_method && key != RT_SPEC_method_from;
+        bool is_option = row->section == RT_SPEC_SECTION_method && key != RT_SPEC_method_from &&
+                         key != RT_SPEC_method_unfreeze && key != RT_SPEC_method_layer_rate_divisor;
         if (!is_option || !value->is_given) continue;
         add_option(r, key == RT_SPEC_method_kind ? "method" : row->name,
                    is_selection ? select_parameters(r, (rt_spec_key)key)
@@ -189,6 +191,7 @@ rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_are
     rt_job_read_labels(&r);
     rt_job_check_fit(&r);
     read_method(&r);
+    rt_job_read_layers(&r);
     read_metric(&r);
     if (rt_arena_failed(r.arena)) return RT_OUT_OF_MEMORY;
     return diagnostics->error_count > errors ? RT_INVALID_DATA : RT_OK;

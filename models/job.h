@@ -47,6 +47,9 @@ typedef struct rt_job {
     /* Options of the pass adapt: what the spec's section `method` says, and the head's names. */
     rt_job_option adapt[RT_MAX_JOB_OPTIONS];
     size_t adapt_count;
+    /* Options of the passes unfreeze and update that choose parameters by layer; "" where nothing
+     * is asked for. */
+    const char *phases, *rates;
     int64_t first_position; /* of a row's tokens */
     /* Options of the pass distil; "" where the pass's default holds. */
     const char *distil_terms, *distil_classes;
@@ -81,7 +84,8 @@ RT_MUST_CHECK rt_status rt_job_build(const rt_job *job, rt_module *module);
 /* The settings of the program as JSON: an object per section of runtime/settings.def with what the
  * spec says, paths absolute, what was looked up filled in; "model" with "name", "positions"
  * (longest row), "vocabulary" and "token_types" (rows of tables), "vocabulary_checksum" where
- * weights depend on what the ids mean; "checkpoint" with the text of config.json. In `arena`, NULL
+ * weights depend on what the ids mean; "adaptation" with "peft_type", "base" and "alpha" of a
+ * method that a PEFT folder can hold; "checkpoint" with the text of config.json. In `arena`, NULL
  * where there is no memory. */
 const char *rt_job_settings(const rt_job *job, rt_arena *arena);
 

@@ -18,6 +18,7 @@ void rt_job_read_vocabulary(rt_job_reader *r);
 void rt_job_read_loss(rt_job_reader *r);
 void rt_job_read_labels(rt_job_reader *r);
 void rt_job_check_fit(rt_job_reader *r);
+void rt_job_read_layers(rt_job_reader *r); /* phases and rates */
 
 /* Names of the classes from "labels.txt" beside `path`, where it is there and fits their number. */
 void rt_job_name_labels(rt_job_reader *r, const char *path, rt_model_config *config);

@@ -199,12 +199,14 @@ typedef struct trained_set {
     size_t count;
 } trained_set;
 
-static bool is_trained_weight(const rt_module *module, rt_parameter parameter) {
+static bool is_trained_weight(const rt_module *module, rt_parameter parameter, const bool *trains) {
     const rt_parameter_info *info = rt_module_parameter(module, parameter);
-    return info->kind == RT_PARAMETER_WEIGHT && info->is_trainable;
+    if (info->kind != RT_PARAMETER_WEIGHT || !info->is_trainable) return false;
+    return !trains || trains[parameter.index];
 }
 
-static rt_status find_trained(const rt_graph *graph, rt_arena *arena, trained_set *set) {
+static rt_status find_trained(const rt_graph *graph, const bool *trains, rt_arena *arena,
+                              trained_set *set) {
     const rt_module *module = rt_graph_module(graph);
     size_t node_count = rt_graph_node_count(graph);
     *set = (trained_set){RT_NEW_ARRAY(arena, rt_value, node_count),
@@ -214,7 +216,7 @@ static rt_status find_trained(const rt_graph *graph, rt_arena *arena, trained_se
         if (rt_graph_node(graph, (rt_node){n})->op != RT_OP_parameter) continue;
         rt_parameter parameter =
             rt_graph_attr(graph, (rt_node){n}, RT_ATTR_parameter_parameter).parameter;
-        if (!is_trained_weight(module, parameter)) continue;
+        if (!is_trained_weight(module, parameter, trains)) continue;
         size_t at = set->count++;
         for (; at > 0 && set->parameters[at - 1].index > parameter.index; --at) {
             set->parameters[at] = set->parameters[at - 1];
@@ -291,7 +293,7 @@ static rt_status differentiate_loss(rt_graph *graph, const rt_differentiate_opti
     rt_value seed = find_seed(&b);
     if (!rt_value_is(seed)) return RT_INVALID_DATA;
     trained_set set;
-    RT_TRY(find_trained(graph, arena, &set));
+    RT_TRY(find_trained(graph, options->trains, arena, &set));
     rt_value *gradients = RT_NEW_ARRAY(arena, rt_value, set.count);
     if (!gradients) return RT_OUT_OF_MEMORY;
     RT_TRY(rt_differentiate(graph, loss, seed, set.values, set.count, gradients));

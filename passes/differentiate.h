@@ -20,9 +20,12 @@ RT_MUST_CHECK rt_status rt_differentiate(rt_graph *graph, rt_value y, rt_value s
 typedef struct rt_differentiate_options {
     const char *loss; /* name of the scalar output; NULL for "loss" */
     bool accumulates; /* gradients are added to what their parameters hold */
+    /* Which trainable weights train in this graph, by parameter as the module has them; NULL for
+     * all. */
+    const bool *trains;
 } rt_differentiate_options;
 
-/* The gradient of the loss by every trainable weight that reaches it, seeded by the input
+/* The gradient of the loss by every weight that trains and reaches it, seeded by the input
  * `loss_scale` f32[] (made where there is none), so that the weight of a micro-batch is data. Each
  * gradient is assigned to the parameter "gradient:NAME" of kind RT_PARAMETER_GRADIENT. */
 RT_MUST_CHECK rt_status rt_differentiate_loss(rt_graph *graph,

@@ -16,7 +16,7 @@
 
 #include "ir/name_pattern.h"
 #include "passes/pass.h"
-#include "passes/training/inference_form.h"
+#include "passes/training/frozen_draws.h"
 #include "passes/training/method.h"
 
 /* Sets what `pattern` selects; false where it selects nothing. */
@@ -63,53 +63,16 @@ static rt_status choose_base(rt_pass_context *context, rt_module *module) {
 
 /* ---- dropout where nothing trains */
 
-static bool is_trained_parameter(const rt_graph *graph, rt_node node) {
-    const rt_node_info *info = rt_graph_node(graph, node);
-    if (info->op != RT_OP_parameter) return false;
-    rt_parameter parameter = rt_graph_attr(graph, node, RT_ATTR_parameter_parameter).parameter;
-    return rt_module_parameter(rt_graph_module(graph), parameter)->is_trainable;
-}
-
-/* By value: whether a trained parameter is above it. NULL where memory ran out. */
-static bool *find_trained(const rt_graph *graph, rt_arena *arena) {
-    rt_node *nodes;
-    size_t count;
-    bool *is_trained = RT_NEW_ARRAY(arena, bool, rt_graph_value_count(graph) + 1);
-    if (!is_trained || !rt_graph_order(graph, arena, &nodes, &count)) return NULL;
-    for (size_t i = 0; i < count; ++i) {
-        const rt_node_info *info = rt_graph_node(graph, nodes[i]);
-        bool reaches = is_trained_parameter(graph, nodes[i]);
-        for (uint32_t j = 0; j < info->operand_count; ++j) {
-            rt_value operand = info->operands[j];
-            reaches = reaches || (rt_value_is(operand) && is_trained[operand.index]);
-        }
-        for (int r = 0; r < rt_op_result_count(info->op); ++r)
-            is_trained[rt_graph_result(graph, nodes[i], r).index] = reaches;
-    }
-    return is_trained;
-}
-
-typedef struct untrained {
-    const bool *is_trained; /* by value */
-    int64_t first_site;     /* of the method's own draws */
-} untrained;
-
-static bool drop_untrained(rt_rewriter *rewriter, rt_node node) {
-    const untrained *u = rewriter->user;
-    const rt_node_info *info = rt_graph_node(rewriter->old, node);
-    bool is_added =
-        info->op == RT_OP_dropout &&
-        rt_graph_attr(rewriter->old, node, RT_ATTR_dropout_site).integer >= u->first_site;
-    if (is_added || u->is_trained[info->first_result.index]) return false;
-    return rt_rewrite_without_dropout(rewriter, node);
-}
-
 static rt_status drop_below_training(rt_pass_context *context, rt_module *module,
                                      int64_t first_site) {
+    bool *trains = RT_NEW_ARRAY(context->scratch, bool, rt_module_parameter_count(module) + 1);
+    if (!trains) return RT_OUT_OF_MEMORY;
+    for (uint32_t i = 0; i < rt_module_parameter_count(module); ++i)
+        trains[i] = rt_module_parameter(module, (rt_parameter){i})->is_trainable;
     for (size_t i = 0; i < rt_module_graph_count(module); ++i) {
         rt_graph *graph = rt_module_graph(module, i);
-        untrained u = {find_trained(graph, context->scratch), first_site};
-        rt_graph *fresh = u.is_trained ? rt_graph_rewrite(graph, drop_untrained, &u) : NULL;
+        rt_graph *fresh = rt_graph_without_frozen_draws(graph, rt_graph_name(graph), trains,
+                                                        first_site, context->scratch);
         if (!fresh) {
             rt_status status = rt_module_status(module);
             return status == RT_OK ? RT_OUT_OF_MEMORY : status;

@@ -2,6 +2,7 @@
 #include "runtime/train/runner.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +18,12 @@ static const char *const known_inputs[] = {
     "clip_norm",   "weight_decay", "bias_correction1", "bias_correction2",
 };
 
+/* "bias_correction1.2" counts from the beginning of the second phase. */
 static bool is_known(const char *name) {
+    size_t length = strcspn(name, ".");
     for (size_t i = 0; i < RT_COUNT_OF(known_inputs); ++i)
-        if (strcmp(known_inputs[i], name) == 0) return true;
+        if (strlen(known_inputs[i]) == length && strncmp(known_inputs[i], name, length) == 0)
+            return true;
     return false;
 }
 
@@ -46,6 +50,35 @@ static void find_terms(retort_runner *runner) {
     }
 }
 
+static retort_phase find_phase(const retort_program *program, size_t number) {
+    char step[32], update[32];
+    snprintf(step, sizeof step, "step.%zu", number);
+    snprintf(update, sizeof update, "update.%zu", number);
+    return (retort_phase){retort_program_find_entry(program, step),
+                          retort_program_find_entry(program, update)};
+}
+
+static rt_status find_phases(retort_runner *runner, rt_error *error) {
+    const retort_program *program = runner->program;
+    runner->phases = calloc(program->entry_count + 1, sizeof *runner->phases);
+    if (!runner->phases) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+    for (;;) {
+        retort_phase phase = find_phase(program, runner->phase_count + 1);
+        if (phase.step < 0 || phase.update < 0) break;
+        runner->phases[runner->phase_count++] = phase;
+        RT_TRY(check_inputs(program, phase.step, error));
+        RT_TRY(check_inputs(program, phase.update, error));
+    }
+    runner->phases[runner->phase_count++] = (retort_phase){runner->step, runner->update};
+    return RT_OK;
+}
+
+void retort_runner_enter_phase(retort_runner *runner, uint64_t phase) {
+    uint64_t last = runner->phase_count - 1;
+    runner->step = runner->phases[phase < last ? phase : last].step;
+    runner->update = runner->phases[phase < last ? phase : last].update;
+}
+
 rt_status retort_runner_init(const retort_program *program, retort_runner *runner,
                              rt_error *error) {
     *runner = (retort_runner){
@@ -58,6 +91,7 @@ rt_status retort_runner_init(const retort_program *program, retort_runner *runne
     const int entries[] = {runner->step, runner->update, runner->evaluate, runner->predict};
     for (size_t i = 0; i < RT_COUNT_OF(entries); ++i)
         RT_TRY(check_inputs(program, entries[i], error));
+    RT_TRY(find_phases(runner, error));
     if (runner->step >= 0) find_terms(runner);
     runner->symbols = calloc(program->symbol_count + 1, sizeof *runner->symbols);
     return runner->symbols ? RT_OK : rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
@@ -65,6 +99,7 @@ rt_status retort_runner_init(const retort_program *program, retort_runner *runne
 
 void retort_runner_deinit(retort_runner *runner) {
     free(runner->symbols);
+    free(runner->phases);
     *runner = (retort_runner){0};
 }
 

@@ -10,12 +10,19 @@
 
 enum { RETORT_MAX_TERMS = 16 };
 
+/* Entries of one phase of training. */
+typedef struct retort_phase {
+    int step, update;
+} retort_phase;
+
 typedef struct retort_runner {
     const retort_program *program;
     retort_instance *instance;
-    int step, update, evaluate, predict; /* entries, or RETORT_NOT_FOUND */
-    int64_t *symbols;                    /* [symbol_count] of the batch at hand */
-    retort_profile *profile;             /* lent; NULL for none */
+    int step, update, evaluate, predict; /* entries, or RETORT_NOT_FOUND; those of the phase */
+    retort_phase *phases; /* [phase_count]: step.1 and update.1, … and last step and update */
+    size_t phase_count;
+    int64_t *symbols;        /* [symbol_count] of the batch at hand */
+    retort_profile *profile; /* lent; NULL for none */
     /* Terms of the loss: scalar outputs of step besides "loss", lent from the program. */
     const char *terms[RETORT_MAX_TERMS];
     size_t term_count;
@@ -29,6 +36,10 @@ void retort_runner_deinit(retort_runner *runner); /* not the instance */
 
 /* Whether the program can be trained, or only answers. */
 bool retort_runner_can_train(const retort_runner *runner);
+
+/* Makes the entries of a phase, counted from 0, those that step and update are; the last one is for
+ * all that follow. Before the first call they are the last one's. */
+void retort_runner_enter_phase(retort_runner *runner, uint64_t phase);
 
 /* Runs an entry on a batch: feeds it, binds the symbols. Scalars are set after the batch is fed and
  * before the run by _set, so call _feed, _set, _run. */

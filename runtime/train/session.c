@@ -159,7 +159,11 @@ static rt_status reserve(retort_session *session, rt_error *error) {
     if (training && answering && symbols) {
         if (session->has_trainer) {
             retort_limits_symbols(program, session->trainer.limits, training);
-            symbols[session->runner.step] = symbols[session->runner.update] = training;
+            uint64_t epochs = retort_rounds_epochs(&session->trainer.rounds);
+            for (size_t i = 0; i < session->runner.phase_count && (i < epochs || i == 0); ++i) {
+                const retort_phase *phase = &session->runner.phases[i];
+                symbols[phase->step] = symbols[phase->update] = training;
+            }
         }
         if (session->has_evaluator) {
             retort_limits_symbols(program, session->evaluator.limits, answering);

@@ -66,6 +66,10 @@ void retort_summary_begin(retort_session *session) {
         retort_rounds_progress(&trainer->rounds, trainer->rounds.updates),
         retort_instance_workers(session->runner.instance),
         retort_instance_workers(session->runner.instance) == 1 ? "" : "s", session->output.folder);
+    size_t phases = session->runner.phase_count;
+    if (phases > 1)
+        retort_console_note(&session->console,
+                            "layers are unfrozen by epoch: all train from epoch %zu on", phases);
     if (session->has_checkpoint)
         retort_console_note(&session->console, "resuming after update %" PRIu64,
                             trainer->state.update);

@@ -41,23 +41,37 @@ static rt_status run_batch(retort_trainer *trainer, const retort_round *round, u
     return RT_OK;
 }
 
-/* c = 1 - beta^t in double: in float the difference would lose most of its digits. */
+/* c = 1 - beta^t in double: in float the difference would lose most of its digits. t counts the
+ * updates of what began to train in a phase, which are its epoch and those after it. */
+static void set_corrections(retort_trainer *trainer, uint64_t phase) {
+    retort_runner *runner = trainer->parts.runner;
+    const double betas[2] = {trainer->beta1, trainer->beta2};
+    double t = (double)(trainer->state.update + 1 - phase * trainer->rounds.per_epoch);
+    for (int i = 0; i < 2; ++i) {
+        char name[48];
+        int length = snprintf(name, sizeof name, "bias_correction%d", i + 1);
+        if (phase > 0)
+            snprintf(name + length, sizeof name - (size_t)length, ".%" PRIu64, phase + 1);
+        retort_runner_set(runner, runner->update, name, 1 - pow(betas[i], t));
+    }
+}
+
 static void set_scalars(retort_trainer *trainer, double rate) {
     retort_runner *runner = trainer->parts.runner;
     const retort_settings *settings = trainer->parts.settings;
-    double t = (double)trainer->state.update + 1;
     const struct {
         const char *input;
         double value;
     } scalars[] = {
         {"learning_rate", rate},
-        {"bias_correction1", 1 - pow(trainer->beta1, t)},
-        {"bias_correction2", 1 - pow(trainer->beta2, t)},
         {"clip_norm", retort_settings_get(settings, SET(clip_norm))->real},
         {"weight_decay", retort_settings_get(settings, SET(weight_decay))->real},
     };
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars; ++i)
         retort_runner_set(runner, runner->update, scalars[i].input, scalars[i].value);
+    uint64_t epoch = retort_rounds_at(&trainer->rounds, trainer->state.update).epoch;
+    for (uint64_t phase = 0; phase < runner->phase_count && phase <= epoch; ++phase)
+        set_corrections(trainer, phase);
 }
 
 static rt_status run_update(retort_trainer *trainer, retort_update_result *result,
@@ -80,6 +94,7 @@ rt_status retort_trainer_update(retort_trainer *trainer, retort_update_result *r
     retort_round round = retort_rounds_at(&trainer->rounds, state->update);
     double begin = retort_clock();
     *result = (retort_update_result){0};
+    retort_runner_enter_phase(trainer->parts.runner, round.epoch);
     if (trainer->has_accumulation) retort_runner_clear_gradients(trainer->parts.runner);
     for (uint64_t i = 0; i < round.count; ++i) RT_TRY(run_batch(trainer, &round, i, result, error));
     RT_TRY(run_update(trainer, result, error));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/safetensors.h"
 #include "tests/support/test.h"
 #include "tests/support/training.h"
 
@@ -149,6 +150,85 @@ static void test_saves_frozen_weights(void) {
                                  "~/tuned-rows-run/last/model.safetensors"));
 }
 
+/* ---- gradual unfreezing */
+
+static float *read_tensor(const char *run, const char *name, size_t *count) {
+    char path[600];
+    rt_safetensors file;
+    rt_error error = {""};
+    snprintf(path, sizeof path, "%s/%s/last/model.safetensors", test_folder(), run);
+    CU_ASSERT_EQUAL_FATAL(rt_safetensors_open(path, &file, &error), RT_OK);
+    const rt_safetensor *tensor = rt_safetensors_find(&file, name);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tensor);
+    float *values = malloc(tensor->size_bytes);
+    memcpy(values, tensor->data, tensor->size_bytes);
+    *count = tensor->size_bytes / sizeof *values;
+    rt_safetensors_close(&file);
+    return values;
+}
+
+static bool has_same_bits(const char *one, const char *other, const char *name) {
+    size_t left_count, right_count;
+    float *left = read_tensor(one, name, &left_count);
+    float *right = read_tensor(other, name, &right_count);
+    bool is_same = left_count == right_count && memcmp(left, right, left_count * sizeof *left) == 0;
+    free(left);
+    free(right);
+    return is_same;
+}
+
+#define EMBEDDINGS "bert.embeddings.word_embeddings.weight"
+#define LAYER(n) "bert.encoder.layer." #n ".output.dense.weight"
+
+/* An epoch has 13 updates of 16 rows; the top layer joins in the first epoch, then all. */
+static void test_unfreezes(void) {
+    static const char text[] =
+        "task: {labels: [low, high]}\n"
+        "data: {train: train.tsv, eval: dev.tsv, vocabulary: vocab.txt, max_length: 32}\n"
+        "model: {family: bert, layers: 2, width: 16, heads: 2, ffn: 64}\n"
+        "method: {unfreeze: [0, 1], layer_rate_divisor: 2}\n"
+        "training: {epochs: 4, batch_rows: 8, accumulate: 2, learning_rate: 5e-3, threads: 2, "
+        "schedule: constant, warmup: 0}\n";
+    training_write("~/gradual.yaml", text);
+    compile("gradual", "");
+    run("gradual", "--output ~/gradual-1 --steps 1");
+    run("gradual", "--output ~/gradual-13 --steps 13");
+    run("gradual", "--output ~/gradual-26 --steps 26");
+    CU_ASSERT(has_same_bits("gradual-1", "gradual-13", EMBEDDINGS));
+    CU_ASSERT(has_same_bits("gradual-1", "gradual-13", LAYER(0)));
+    CU_ASSERT(has_same_bits("gradual-1", "gradual-13", LAYER(1)));
+    CU_ASSERT_FALSE(has_same_bits("gradual-1", "gradual-13", "bert.pooler.dense.weight"));
+    CU_ASSERT_FALSE(has_same_bits("gradual-1", "gradual-13", "classifier.weight"));
+    CU_ASSERT(has_same_bits("gradual-1", "gradual-26", EMBEDDINGS));
+    CU_ASSERT(has_same_bits("gradual-1", "gradual-26", LAYER(0)));
+    CU_ASSERT_FALSE(has_same_bits("gradual-1", "gradual-26", LAYER(1)));
+    /* Adam's first step has the size of the rate, whenever it is made: a count of its own. */
+    run("gradual", "--output ~/gradual-27 --steps 27");
+    CU_ASSERT_FALSE(has_same_bits("gradual-1", "gradual-27", LAYER(0)));
+    size_t count;
+    float *before = read_tensor("gradual-1", LAYER(0), &count), largest = 0;
+    float *after = read_tensor("gradual-27", LAYER(0), &count);
+    for (size_t i = 0; i < count; ++i) largest = fmaxf(largest, fabsf(after[i] - before[i]));
+    CU_ASSERT(largest > 0.9f * 5e-3f / 2 && largest < 1.1f * 5e-3f / 2);
+    free(before);
+    free(after);
+}
+
+/* Stopped before, at and behind each border, the run goes on to the same bits. */
+static void test_resumes_across_phases(void) {
+    static const int stops[] = {5, 13, 14, 25, 26, 40, 52};
+    run("gradual", "--output ~/gradual-whole --steps 52");
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; ++i) {
+        char line[100];
+        snprintf(line, sizeof line, "--output ~/gradual-broken --resume --steps %d", stops[i]);
+        run("gradual", line);
+    }
+    CU_ASSERT(process_same_files("~/gradual-whole/last/model.safetensors",
+                                 "~/gradual-broken/last/model.safetensors"));
+    CU_ASSERT(process_same_files("~/gradual-whole/last/optimizer.safetensors",
+                                 "~/gradual-broken/last/optimizer.safetensors"));
+}
+
 TEST_MAIN("train_compiled", TEST(test_compiles), TEST(test_trains),
           TEST(test_resumes_to_the_same_bits), TEST(test_panels_change_no_bits),
-          TEST(test_saves_frozen_weights))
+          TEST(test_saves_frozen_weights), TEST(test_unfreezes), TEST(test_resumes_across_phases))

@@ -133,6 +133,76 @@ static void test_methods_on_onnx_models(void) {
     }
 }
 
+/* ---- gradual unfreezing */
+
+static size_t count_gradients(const rt_graph *graph, const char *part) {
+    size_t count = 0;
+    for (size_t i = 0; i < rt_graph_output_count(graph); ++i) {
+        const rt_output *output = rt_graph_output(graph, i);
+        count += rt_parameter_is(output->parameter) && strncmp(output->name, "gradient:", 9) == 0 &&
+                 strstr(output->name, part);
+    }
+    return count;
+}
+
+static size_t count_nodes(const rt_graph *graph, rt_op op) {
+    rt_arena arena = {0};
+    rt_node *nodes;
+    size_t total, count = 0;
+    CU_ASSERT_FATAL(rt_graph_order(graph, &arena, &nodes, &total));
+    for (size_t i = 0; i < total; ++i) count += rt_graph_node(graph, nodes[i])->op == op;
+    rt_arena_deinit(&arena);
+    return count;
+}
+
+/* Whether two programs have the same gradients and the same backward part. */
+static bool same_backward(const rt_graph *a, const rt_graph *b) {
+    return count_gradients(a, "") == count_gradients(b, "") &&
+           count_nodes(a, RT_OP_matmul) == count_nodes(b, RT_OP_matmul) &&
+           count_nodes(a, RT_OP_dropout) == count_nodes(b, RT_OP_dropout) &&
+           count_nodes(a, RT_OP_attention_gradient) == count_nodes(b, RT_OP_attention_gradient);
+}
+
+/* Of four layers: each phase has the backward part that freezing the rest gives, and no more. */
+static void test_unfreezing(void) {
+    static const char *const frozen[] = {
+        "freeze: ['embeddings.*', 'encoder.layer.{0..3}.*']",
+        "freeze: ['embeddings.*', 'encoder.layer.{0..1}.*']",
+    };
+    rt_diagnostics diagnostics = {0};
+    if (!test_data("golden/kd_soft_temp/teacher.onnx")) {
+        test_skip("the shared test data is not there");
+        return;
+    }
+#define MODEL "model: {from: teacher.safetensors, dropout: 0.1, attention_dropout: 0.1}\n"
+    rt_module *module =
+        make(DATA MODEL "method: {unfreeze: [0, 2], layer_rate_divisor: 2}\n", &diagnostics);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(module);
+    const char *const steps[] = {"step.1", "step.2"};
+    const char *const updates[] = {"update.1", "update.2", "update"};
+    for (size_t i = 0; i < 3; ++i)
+        CU_ASSERT_PTR_NOT_NULL_FATAL(rt_module_find_graph(module, updates[i]));
+    for (size_t i = 0; i < 2; ++i) {
+        char text[300];
+        snprintf(text, sizeof text, DATA MODEL "method: {%s}\n", frozen[i]);
+        rt_module *plain = make(text, &diagnostics);
+        const rt_graph *step = rt_module_find_graph(module, steps[i]);
+        CU_ASSERT_FATAL(plain && step);
+        CU_ASSERT(same_backward(step, rt_module_find_graph(plain, "step")));
+        CU_ASSERT_EQUAL(count_gradients(step, "embeddings"), 0);
+        CU_ASSERT_EQUAL(count_gradients(step, "layer.1."), 0);
+        CU_ASSERT_EQUAL(count_nodes(step, RT_OP_attention_gradient), i == 0 ? 0 : 2);
+        rt_module_destroy(plain);
+    }
+    const rt_graph *whole = rt_module_find_graph(module, "step");
+    CU_ASSERT_EQUAL(count_gradients(whole, "layer.0."), 16);
+    CU_ASSERT_EQUAL(count_nodes(whole, RT_OP_attention_gradient), 4);
+    CU_ASSERT(rt_value_is(
+        rt_graph_find_input(rt_module_find_graph(module, "update"), "bias_correction1.3")));
+    rt_module_destroy(module);
+    rt_diagnostics_deinit(&diagnostics);
+}
+
 /* What a method is told and cannot do is one error, at its line. */
 static void test_method_errors(void) {
     static const struct {
@@ -174,4 +244,4 @@ static void test_method_errors(void) {
 }
 
 TEST_MAIN("training_program", TEST(test_onnx_models_are_checkpoints), TEST(test_other_head),
-          TEST(test_methods_on_onnx_models), TEST(test_method_errors))
+          TEST(test_methods_on_onnx_models), TEST(test_unfreezing), TEST(test_method_errors))
