@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "models/job.h"
+#include "models/peft.h"
 
 static json_t *list_of_texts(const char *const *texts, size_t count) {
     json_t *list = json_array();
@@ -105,10 +106,25 @@ static void put_model(json_t *root, const rt_job *job) {
     rt_arena_deinit(&arena);
 }
 
+/* What a PEFT folder must be to fit the program (runtime/train/adapter.h). */
+static void put_adaptation(json_t *root, const rt_job *job) {
+    const char *method = rt_spec_get(job->spec, RT_SPEC_method_kind)->text;
+    const char *type = rt_peft_type_of_method(method);
+    const rt_spec_value *base = rt_spec_get(job->spec, RT_SPEC_model_from);
+    if (!type) return;
+    json_t *adaptation = section_of(root, "adaptation");
+    json_object_set_new(adaptation, "peft_type", json_string(type));
+    if (base->is_present) json_object_set_new(adaptation, "base", absolute(base->path));
+    if (strcmp(method, "lora") == 0)
+        json_object_set_new(adaptation, "alpha",
+                            json_real(rt_spec_get(job->spec, RT_SPEC_method_alpha)->real));
+}
+
 const char *rt_job_settings(const rt_job *job, rt_arena *arena) {
     json_t *root = json_object();
     put_settings(root, job);
     put_model(root, job);
+    put_adaptation(root, job);
     char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
     const char *copy = text ? rt_arena_copy_string(arena, text) : NULL;
     free(text);

@@ -9,15 +9,17 @@
 #include "runtime/base/file.h"
 #include "runtime/base/json.h"
 #include "runtime/base/safetensors.h"
+#include "runtime/base/same_model.h"
 
 /* ---- kinds and names */
 
 static const struct {
     const char *text, *prefix; /* of names */
-} kinds[RT_PEFT_KIND_COUNT] = {{"LORA", "base_model.model."},
-                               {"IA3", "base_model.model."},
-                               {"PREFIX_TUNING", "base_model."},
-                               {"PROMPT_TUNING", "base_model."}};
+    const char *method;        /* kind in a spec */
+} kinds[RT_PEFT_KIND_COUNT] = {{"LORA", "base_model.model.", "lora"},
+                               {"IA3", "base_model.model.", "ia3"},
+                               {"PREFIX_TUNING", "base_model.", "prefix"},
+                               {"PROMPT_TUNING", "base_model.", "prompt"}};
 
 static const struct {
     const char *ending;
@@ -27,6 +29,12 @@ static const struct {
                {".ia3_l", RT_PEFT_IA3},
                {"prompt_encoder.embedding.weight", RT_PEFT_PREFIX},
                {"prompt.embedding.weight", RT_PEFT_PROMPT}};
+
+const char *rt_peft_type_of_method(const char *method) {
+    for (size_t i = 0; i < RT_PEFT_KIND_COUNT; ++i)
+        if (strcmp(kinds[i].method, method) == 0) return kinds[i].text;
+    return NULL;
+}
 
 const char *rt_peft_kind_text(rt_peft_kind kind) {
     return kinds[kind].text;
@@ -109,6 +117,18 @@ static rt_status check_config(loader *l, const json_t *root) {
     if (l->kind == RT_PEFT_LORA && (has_root_scale || fabs(alpha - l->facts->alpha) > 1e-9))
         return FAIL(l, "%s was trained with alpha %g%s, but 'alpha' is %g", l->folder, alpha,
                     has_root_scale ? " over the root of the rank" : "", l->facts->alpha);
+    const char *base = json_string_value(json_object_get(root, "base_model_name_or_path"));
+    rt_same_model is_same =
+        base && *base && l->facts->base ? rt_model_is_same(base, l->facts->base) : RT_MODEL_SAME;
+    if (is_same == RT_MODEL_OTHER)
+        return FAIL(l,
+                    "%s was trained on the base %s, but the model starts from %s, which has other "
+                    "weights",
+                    l->folder, base, l->facts->base);
+    if (is_same == RT_MODEL_UNKNOWN)
+        rt_diagnose(l->diagnostics, RT_WARNING, l->location,
+                    "%s was trained on '%s'; the model starts from %s", l->folder, base,
+                    l->facts->base);
     if (l->kind == RT_PEFT_PREFIX && has_projection)
         return FAIL(l, "%s: prefixes that come from a projection are not read", l->folder);
     return RT_OK;

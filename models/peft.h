@@ -18,6 +18,8 @@ typedef struct rt_peft_facts {
 } rt_peft_facts;
 
 bool rt_peft_is_folder(const char *path);
+/* "LORA" of the spec's method "lora"; NULL of one that such a folder cannot hold. */
+const char *rt_peft_type_of_method(const char *method);
 
 /* Writes the folder whole. All that is saved must have a source. */
 RT_MUST_CHECK rt_status rt_peft_save(const rt_module *module, const rt_model_config *config,

@@ -31,6 +31,14 @@ enum { RETORT_CHECKPOINT_FORMAT = 1 };
     FIELD(data_rows, COUNT)        \
     FIELD(workers, COUNT)
 
+/* "[2, 3]" */
+const char *retort_shape_text(int rank, const int64_t *dims, char text[128]);
+
+/* Copies a tensor of the parameter's shape, in its element type, in pieces that the mapped file is
+ * let go of. */
+void retort_copy_values(const retort_parameter *parameter, void *memory,
+                        const rt_safetensor *tensor, const rt_mapped_file *file);
+
 /* XXH64 of a whole file, read in pieces that are let go. */
 RT_MUST_CHECK rt_status retort_file_checksum(const char *path, uint64_t *checksum, rt_error *error);
 

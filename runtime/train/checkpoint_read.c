@@ -177,7 +177,7 @@ bool retort_checkpoint_gives(const retort_parameter *parameter, void *argument) 
     return file && file->by_name && rt_safetensors_find(file, parameter->name);
 }
 
-static const char *shape_text(int rank, const int64_t *dims, char text[128]) {
+const char *retort_shape_text(int rank, const int64_t *dims, char text[128]) {
     int used = snprintf(text, 128, "[");
     for (int i = 0; i < rank && used < 100; ++i)
         used += snprintf(text + used, 128 - (size_t)used, "%s%" PRId64, i ? ", " : "", dims[i]);
@@ -185,8 +185,7 @@ static const char *shape_text(int rank, const int64_t *dims, char text[128]) {
     return text;
 }
 
-/* In pieces, so that the mapped file does not stay in memory. */
-static void copy_values(const retort_parameter *p, void *memory, const rt_safetensor *tensor,
+void retort_copy_values(const retort_parameter *p, void *memory, const rt_safetensor *tensor,
                         const rt_mapped_file *file) {
     size_t width = rt_dtype_bytes(tensor->dtype);
     for (size_t begin = 0; begin < tensor->size_bytes; begin += RT_FILE_PIECE) {
@@ -218,8 +217,8 @@ static rt_status find_tensor(const retort_checkpoint *checkpoint, const retort_p
         return rt_fail(error, RT_INVALID_DATA,
                        "%s/%s: tensor '%s' has shape %s, but this program's model needs %s",
                        checkpoint->folder, name, p->name,
-                       shape_text(tensor->rank, tensor->dims, found),
-                       shape_text((int)p->rank, p->dims, wanted));
+                       retort_shape_text(tensor->rank, tensor->dims, found),
+                       retort_shape_text((int)p->rank, p->dims, wanted));
     *found_tensor = tensor;
     return RT_OK;
 }
@@ -228,7 +227,7 @@ rt_status retort_checkpoint_give(const retort_parameter *parameter, void *memory
                                  rt_error *error) {
     const rt_safetensor *tensor;
     RT_TRY(find_tensor(argument, parameter, &tensor, error));
-    copy_values(parameter, memory, tensor, &file_of(argument, parameter)->file);
+    retort_copy_values(parameter, memory, tensor, &file_of(argument, parameter)->file);
     return RT_OK;
 }
 
@@ -241,7 +240,7 @@ rt_status retort_checkpoint_load(const retort_checkpoint *checkpoint, retort_ins
         if (!file_of(checkpoint, p) || (p->kind == RETORT_STATE && !needs_state)) continue;
         RT_TRY(find_tensor(checkpoint, p, &tensor, error));
         void *memory = retort_instance_parameter(instance, (int)i);
-        if (memory) copy_values(p, memory, tensor, &file_of(checkpoint, p)->file);
+        if (memory) retort_copy_values(p, memory, tensor, &file_of(checkpoint, p)->file);
     }
     retort_instance_weights_changed(instance);
     return RT_OK;

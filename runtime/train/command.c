@@ -116,6 +116,7 @@ static void set_option(argument_reader *reader, int option, const char *value) {
         break;
     case RETORT_OPTION_ANSWERS: command->answers = value; break;
     case RETORT_OPTION_CHECKPOINT: command->checkpoint = value; break;
+    case RETORT_OPTION_ADAPTER: command->adapters[command->adapter_count++] = value; break;
     case RETORT_OPTION_PLAN: choose_mode(reader, option, RETORT_MODE_PLAN); break;
     case RETORT_OPTION_DRY_RUN: choose_mode(reader, option, RETORT_MODE_DRY_RUN); break;
     case RETORT_OPTION_WEIGHTS: command->weights = value; break;
@@ -210,6 +211,12 @@ static void check_together(argument_reader *reader) {
                  options[reader->mode_option].flag);
     if (command->answers && command->mode != RETORT_MODE_PREDICT)
         COMPLAIN(reader, "-o names the file of --predict; a training run writes to --output");
+    if (command->adapter_count && command->mode != RETORT_MODE_PREDICT)
+        COMPLAIN(reader, "--adapter goes with --predict");
+    if (command->adapter_count && command->checkpoint)
+        COMPLAIN(reader,
+                 "--adapter and --checkpoint exclude each other: an adaptation stands on the "
+                 "weights that training began with");
     if (command->checkpoint && is_training && !command->is_resuming)
         COMPLAIN(reader, "--checkpoint goes with --eval, --predict or --resume");
 }
@@ -219,7 +226,9 @@ rt_status retort_command_parse(int argc, const char *const *argv, retort_command
     *command = (retort_command){0};
     size_t most = argc > 0 ? (size_t)argc : 1;
     command->assignments = RT_NEW_ARRAY(&command->arena, retort_assignment, most);
-    if (!command->assignments) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+    command->adapters = RT_NEW_ARRAY(&command->arena, const char *, most);
+    if (!command->assignments || !command->adapters)
+        return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
     argument_reader reader = {.count = argc,
                               .next = 1,
                               .arguments = argv,

@@ -36,6 +36,8 @@ typedef struct retort_command {
     const char *answers;    /* -o: where predictions go; NULL for standard output */
     const char *checkpoint; /* folder to take weights from; NULL for the one in the output */
     const char *weights;    /* where external tensors lie instead */
+    const char **adapters;  /* folders, in the order of their flags */
+    size_t adapter_count;
     retort_assignment *assignments;
     size_t assignment_count;
     rt_arena arena;

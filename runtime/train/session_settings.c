@@ -155,6 +155,7 @@ static const char *checkpoint_folder(const retort_session *session) {
     bool is_answering =
         command->mode == RETORT_MODE_EVALUATE || command->mode == RETORT_MODE_PREDICT;
     if (!is_answering && !command->is_resuming) return NULL;
+    if (command->adapter_count) return NULL;
     if (command->checkpoint) return command->checkpoint;
     if (is_answering) return retort_output_result(&session->output);
     return rt_folder_exists(session->output.last) ? session->output.last

@@ -9,10 +9,11 @@
  *     retort_settings_deinit(&settings);
  *
  * The program's JSON has one object per section, keys as in settings.def, absent ones at their
- * default; paths are absolute. Two more objects are the compiler's word on the model:
+ * default; paths are absolute. Three more objects are the compiler's word on the model:
  *     "checkpoint": { "config.json": "…" }   files to write beside model.safetensors, by their text
  *     "model": { "name", "positions", "vocabulary", "token_types" }   what rows may hold; optional,
  *              as is "vocabulary_checksum", where weights depend on what token ids mean
+ *     "adaptation": { "peft_type", "base", "alpha" }   what a PEFT folder must be to fit; optional
  * Other keys are ignored, so that a newer compiler may add to them. */
 #ifndef RETORT_RUNTIME_TRAIN_SETTINGS_H
 #define RETORT_RUNTIME_TRAIN_SETTINGS_H

@@ -127,15 +127,23 @@ static rt_status evaluate(retort_session *session, rt_error *error) {
     return end_profile(session, session->console.notes, error);
 }
 
-static rt_status predict(retort_session *session, rt_error *error) {
+/* Answers with the model, or with each of the adaptations, to `path`. */
+static rt_status answer(retort_session *session, const char *path, rt_error *error) {
+    const retort_command *command = &session->command;
     double loss;
-    RT_TRY(retort_session_prepare(session, error));
+    if (command->adapter_count)
+        return retort_predict_adapters(&session->evaluator, &session->settings, command->adapters,
+                                       command->adapter_count, &session->console, path, error);
     tell_weights(session);
-    double begin = retort_clock();
     RT_TRY(retort_evaluator_answer(&session->evaluator, &loss, error));
+    return retort_predictions_write(&session->evaluator, path, error);
+}
+
+static rt_status predict(retort_session *session, rt_error *error) {
+    RT_TRY(retort_session_prepare(session, error));
+    double begin = retort_clock();
+    RT_TRY(answer(session, session->command.answers ? session->command.answers : "-", error));
     double seconds = retort_clock() - begin;
-    const char *path = session->command.answers ? session->command.answers : "-";
-    RT_TRY(retort_predictions_write(&session->evaluator, path, error));
     rt_arena arena = {0};
     retort_console_note(&session->console, "%s rows in %s%s%s",
                         rt_words_count((int64_t)session->eval_rows.count, &arena),
