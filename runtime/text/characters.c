@@ -58,8 +58,8 @@ bool rt_character_is_accent(int32_t point) {
     return point >= 0x300 && utf8proc_category(point) == UTF8PROC_CATEGORY_MN;
 }
 
-/* Unicode property Case_Ignorable: Mn, Me, Cf, Lm, Sk and these, which may stand inside a word. */
-static bool is_case_ignorable(int32_t point) {
+/* Mn, Me, Cf, Lm, Sk and these. */
+bool rt_character_is_case_ignorable(int32_t point) {
     static const point_range inside_words[] = {
         {0x27, 0x27},     {0x2E, 0x2E},     {0x3A, 0x3A},     {0xB7, 0xB7},
         {0x387, 0x387},   {0x55F, 0x55F},   {0x5F4, 0x5F4},   {0x2018, 0x2019},
@@ -76,9 +76,8 @@ static bool is_case_ignorable(int32_t point) {
     }
 }
 
-/* Unicode property Cased, of code points that are not Case_Ignorable: Lu, Ll, Lt and these letters
- * and numerals of other categories. */
-static bool is_cased(int32_t point) {
+/* Lu, Ll, Lt and these letters and numerals of other categories. */
+bool rt_character_is_cased(int32_t point) {
     static const point_range others[] = {
         {0xAA, 0xAA},       {0xBA, 0xBA},       {0x2160, 0x217F},   {0x24B6, 0x24E9},
         {0x1F130, 0x1F149}, {0x1F150, 0x1F169}, {0x1F170, 0x1F189},
@@ -91,12 +90,16 @@ static bool is_cased(int32_t point) {
     }
 }
 
+int rt_character_combining_class(int32_t point) {
+    return utf8proc_get_property(point)->combining_class % 256;
+}
+
 static bool is_final_sigma(const int32_t *points, size_t count, size_t index) {
     size_t before = index, after = index + 1;
-    while (before > 0 && is_case_ignorable(points[before - 1])) --before;
-    if (before == 0 || !is_cased(points[before - 1])) return false;
-    while (after < count && is_case_ignorable(points[after])) ++after;
-    return after == count || !is_cased(points[after]);
+    while (before > 0 && rt_character_is_case_ignorable(points[before - 1])) --before;
+    if (before == 0 || !rt_character_is_cased(points[before - 1])) return false;
+    while (after < count && rt_character_is_case_ignorable(points[after])) ++after;
+    return after == count || !rt_character_is_cased(points[after]);
 }
 
 size_t rt_character_lower(const int32_t *points, size_t count, size_t index, int32_t lower[2]) {

@@ -25,6 +25,16 @@ bool rt_character_is_ideograph(int32_t point, bool is_fast);
 /* Category Mn: what stripping accents removes. */
 bool rt_character_is_accent(int32_t point);
 
+/* Unicode property Case_Ignorable: what may stand inside a word, such as apostrophes and accents.
+ */
+bool rt_character_is_case_ignorable(int32_t point);
+
+/* Unicode property Cased, of code points that are not Case_Ignorable. */
+bool rt_character_is_cased(int32_t point);
+
+/* Canonical combining class, 0 for what is no mark. */
+int rt_character_combining_class(int32_t point);
+
 /* Lower case of `points[index]`, full mappings: writes one or two code points to `lower` and
  * returns how many. A capital sigma becomes final sigma by the Final_Sigma condition (Unicode,
  * section 3.13) read off its neighbours in points[0..count); with count 0 it never does. */

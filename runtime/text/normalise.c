@@ -67,11 +67,10 @@ static bool add_ascii_chunk(const rt_normaliser *normaliser, rt_text chunk, rt_w
 static bool order_marks(int32_t *run, size_t count, rt_points *spare) {
     size_t starts[257] = {0};
     if (!reserve_points(spare, count)) return false;
-    for (size_t i = 0; i < count; ++i)
-        ++starts[utf8proc_get_property(run[i])->combining_class % 256 + 1];
+    for (size_t i = 0; i < count; ++i) ++starts[rt_character_combining_class(run[i]) + 1];
     for (size_t c = 1; c < 257; ++c) starts[c] += starts[c - 1];
     for (size_t i = 0; i < count; ++i)
-        spare->data[starts[utf8proc_get_property(run[i])->combining_class % 256]++] = run[i];
+        spare->data[starts[rt_character_combining_class(run[i])]++] = run[i];
     memcpy(run, spare->data, count * sizeof *run);
     return true;
 }
@@ -94,7 +93,7 @@ static bool decompose(const rt_points *from, rt_points *to, rt_points *spare) {
         bool is_ordered = true;
         int before = 0;
         for (; run < to->count; ++run) {
-            int combining = utf8proc_get_property(to->data[run])->combining_class;
+            int combining = rt_character_combining_class(to->data[run]);
             if (!combining) break;
             is_ordered = is_ordered && before <= combining;
             before = combining;
@@ -119,13 +118,28 @@ static bool strip_accents(rt_points *points, rt_points *other, rt_points *spare)
     return true;
 }
 
-static bool compose(rt_points *points, rt_points *other, rt_points *spare) {
+/* NFC of decomposed points in place, in stretches that end before each U+11A7: this vowel composes
+ * with nothing before it, but utf8proc takes it for a trailing consonant and lets it vanish. */
+static bool compose_decomposed(rt_points *points) {
+    enum { NO_TRAILING_CONSONANT = 0x11A7 };
     const int options = UTF8PROC_COMPOSE | UTF8PROC_STABLE;
-    if (!decompose(points, other, spare)) return false;
-    utf8proc_ssize_t count = utf8proc_normalize_utf32(other->data, (utf8proc_ssize_t)other->count,
-                                                      (utf8proc_option_t)options);
-    if (count < 0) return false;
-    other->count = (size_t)count;
+    size_t made = 0;
+    for (size_t begin = 0, end; begin < points->count; begin = end) {
+        end = begin + 1;
+        while (end < points->count && points->data[end] != NO_TRAILING_CONSONANT) ++end;
+        int32_t *stretch = points->data + begin;
+        utf8proc_ssize_t count = utf8proc_normalize_utf32(stretch, (utf8proc_ssize_t)(end - begin),
+                                                          (utf8proc_option_t)options);
+        if (count < 0) return false;
+        memmove(points->data + made, stretch, (size_t)count * sizeof *stretch);
+        made += (size_t)count;
+    }
+    points->count = made;
+    return true;
+}
+
+static bool compose(rt_points *points, rt_points *other, rt_points *spare) {
+    if (!decompose(points, other, spare) || !compose_decomposed(other)) return false;
     swap_points(points, other);
     return true;
 }

@@ -79,6 +79,7 @@ static void test_case_and_accents(void) {
                  "\u03BF\u03B4\u03BF\u03C2|\u03C3\u03C2|.");
     expect_words(&uncased, "\u03A3", "\u03C3");       /* alone it is not final */
     expect_words(&uncased, "\uAC00", "\u1100\u1161"); /* a syllable comes apart with the accents */
+    expect_words(&cased, "\u1100\u1161\u11A8 \uAC00\u11A7", "\uAC01|\uAC00\u11A7");
     expect_words(&cased, "Cafe\u0301 \u212A", "Caf\u00E9|K"); /* composed, case kept */
     rt_normaliser lower_only = uncased, strip_only = cased;
     lower_only.is_stripping_accents = false, strip_only.is_stripping_accents = true;
