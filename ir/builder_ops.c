@@ -185,7 +185,8 @@ rt_value rt_build_matmul(rt_builder *b, rt_value x, rt_value y, bool transpose_x
 rt_value rt_build_panel_matmul(rt_builder *b, rt_value x, rt_value y, bool transpose_y,
                                int64_t width) {
     if (!rt_value_is(x) || !rt_value_is(y)) return RT_NO_VALUE;
-    rt_attr pack[2] = {{.integer = width}, {.integer = transpose_y}}, product[3] = {{.integer = 0}};
+    rt_attr pack[3] = {{.integer = width}, {.integer = transpose_y}, {.integer = 1}};
+    rt_attr product[3] = {{.integer = 0}};
     rt_type type = rt_builder_type(b, y);
     rt_value panels = rt_build(b, RT_OP_pack_panels, &y, 1, pack);
     if (!rt_value_is(panels) ||

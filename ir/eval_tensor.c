@@ -194,14 +194,20 @@ static void multiply_matrices(const rt_eval *eval, const rt_array *b, matrix_vie
     }
 }
 
-/* The matrix of b's panels, [inner, columns]. */
-static rt_array *unpack_panels(rt_eval *eval, int64_t columns) {
-    const rt_array *panels = eval->operands[1];
-    int64_t inner = panels->dims[1], width = panels->dims[2], dims[] = {inner, columns};
+/* Where element (k, j) of a matrix stands in its panels of `width` columns and groups of rows. */
+static int64_t in_panels(const rt_array *panels, int64_t group, int64_t k, int64_t j) {
+    int64_t rows = panels->dims[1], size = panels->dims[2], width = size / group;
+    return (j / width * rows + k / group) * size + j % width * group + k % group;
+}
+
+/* The matrix of the panels, [inner, columns]. */
+static rt_array *unpack_panels(rt_eval *eval, const rt_array *panels, int64_t columns,
+                               int64_t group) {
+    int64_t inner = panels->dims[1] * group, dims[] = {inner, columns};
     rt_array *matrix = rt_array_create(panels->dtype, 2, dims, eval->arena);
     for (int64_t k = 0; matrix && k < inner; ++k)
         for (int64_t j = 0; j < columns; ++j)
-            eval_copy(matrix, k * columns + j, panels, (j / width * inner + k) * width + j % width);
+            eval_copy(matrix, k * columns + j, panels, in_panels(panels, group, k, j));
     return matrix;
 }
 
@@ -209,18 +215,54 @@ rt_status eval_pack_panels(rt_eval *eval) {
     const rt_array *x = eval->operands[0];
     rt_array *y = &eval->results[0];
     bool is_transposed = eval_attr(eval, RT_ATTR_pack_panels_transpose).integer;
-    int64_t inner = y->dims[1], width = y->dims[2], columns = x->dims[is_transposed ? 0 : 1];
+    int64_t group = eval_attr(eval, RT_ATTR_pack_panels_group).integer;
+    int64_t inner = x->dims[is_transposed ? 1 : 0], columns = x->dims[is_transposed ? 0 : 1];
     for (int64_t j = 0; j < columns; ++j)
         for (int64_t k = 0; k < inner; ++k)
-            eval_copy(y, (j / width * inner + k) * width + j % width, x,
+            eval_copy(y, in_panels(y, group, k, j), x,
                       is_transposed ? j * inner + k : k * columns + j);
     return RT_OK;
+}
+
+/* z = x y, where y is one matrix for all rows of x. */
+static rt_status multiply_rows(rt_eval *eval, const rt_array *y) {
+    const rt_array *x = eval->operands[0], *z = &eval->results[0];
+    if (!y) return rt_fail(eval->error, RT_OUT_OF_MEMORY, "no memory for a product");
+    int64_t inner = y->dims[0], rows = z->dims[z->rank - 2], columns = z->dims[z->rank - 1];
+    int64_t matrices = eval_extent(z, 0, z->rank - 2);
+    for (int64_t i = 0; i < matrices; ++i)
+        multiply_matrices(eval, y, matrix_at(x, false, i * rows * inner), matrix_at(y, false, 0),
+                          inner, i * rows * columns);
+    return RT_OK;
+}
+
+rt_status eval_matmul_integer(rt_eval *eval) {
+    int64_t columns = eval_attr(eval, RT_ATTR_matmul_integer_panel_columns).integer;
+    int64_t group = 4 / (int64_t)rt_dtype_bytes(eval->operands[0]->dtype);
+    return multiply_rows(eval, unpack_panels(eval, eval->operands[1], columns, group));
+}
+
+rt_status eval_matmul_int4(rt_eval *eval) {
+    int64_t columns = eval_attr(eval, RT_ATTR_matmul_int4_panel_columns).integer;
+    const rt_array *panels = eval->operands[1], *scales = eval->operands[2];
+    int64_t inner = 2 * panels->dims[1], dims[] = {inner, columns};
+    int64_t group = scales->dims[1] ? inner / scales->dims[1] : 1;
+    rt_array *matrix = rt_array_create(RT_F32, 2, dims, eval->arena);
+    for (int64_t k = 0; matrix && k < inner; ++k)
+        for (int64_t j = 0; j < columns; ++j) {
+            int64_t pair = panels->integer[in_panels(panels, 1, k / 2, j)];
+            int64_t number = (k % 2 ? pair >> 4 : pair & 15) - 8;
+            matrix->real[k * columns + j] =
+                (double)number * scales->real[in_panels(scales, 1, k / group, j)];
+        }
+    return multiply_rows(eval, matrix);
 }
 
 rt_status eval_matmul(rt_eval *eval) {
     int64_t columns = eval_attr(eval, RT_ATTR_matmul_panel_columns).integer;
     const rt_array *x = eval->operands[0];
-    const rt_array *y = columns ? unpack_panels(eval, columns) : eval->operands[1];
+    const rt_array *y =
+        columns ? unpack_panels(eval, eval->operands[1], columns, 1) : eval->operands[1];
     const rt_array *z = &eval->results[0];
     if (!y) return rt_fail(eval->error, RT_OUT_OF_MEMORY, "no memory for a product");
     bool transpose_x = eval_attr(eval, RT_ATTR_matmul_transpose_a).integer;

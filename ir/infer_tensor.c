@@ -5,43 +5,128 @@
 #include "ir/infer_impl.h"
 #include "runtime/base/sizes.h"
 
+/* ---- products by panels */
+
+/* Whether panels of such a shape, [P,..,width], are those of `columns` columns. */
+static bool has_columns(rt_infer *infer, rt_type panels, int64_t width, int64_t columns) {
+    int64_t count;
+    return rt_dim_is_constant(infer_dims(infer), panels.dims[0], &count) && width > 0 &&
+           columns > 0 && (columns - 1) / width + 1 == count;
+}
+
+static bool fail_panels(rt_infer *infer, rt_type panels, int64_t columns) {
+    return rt_infer_fail(infer, "%s are not the panels of %lld columns",
+                         infer_type_text(infer, panels), (long long)columns);
+}
+
+static void set_product(rt_infer *infer, rt_dtype dtype, int64_t columns) {
+    rt_type a = infer->operands[0];
+    infer->results[0] = a;
+    infer->results[0].dtype = dtype;
+    infer->results[0].dims[a.rank - 1] = rt_dim_constant(infer_dims(infer), columns);
+}
+
+/* The constant last dimension of panels; 0 where there is none. */
+static int64_t last_size(rt_infer *infer, rt_type panels) {
+    int64_t width;
+    return rt_dim_is_constant(infer_dims(infer), panels.dims[2], &width) ? width : 0;
+}
+
+static bool is_widened(rt_dtype a, rt_dtype b) {
+    return a == RT_F32 && (b == RT_BF16 || b == RT_F16);
+}
+
 /* b is [P,K,width]: N columns take P panels. */
 static bool infer_panel_product(rt_infer *infer) {
     rt_type a = infer->operands[0], b = infer->operands[1];
-    int64_t columns = infer->attrs[2].integer, panels, width;
-    rt_dim_table *dims = infer_dims(infer);
-    if (a.rank < 2 || b.rank != 3 || a.dtype != b.dtype || a.dtype == RT_BOOL ||
+    int64_t columns = infer->attrs[2].integer;
+    if (a.rank < 2 || b.rank != 3 || a.dtype == RT_BOOL ||
+        (a.dtype != b.dtype && !is_widened(a.dtype, b.dtype)) ||
         !rt_dim_equal(a.dims[a.rank - 1], b.dims[1]))
         return rt_infer_fail(infer, "%s and %s are not a matrix and the panels of another",
                              infer_type_text(infer, a), infer_type_text(infer, b));
     if (infer->attrs[0].integer || infer->attrs[1].integer)
         return rt_infer_fail(infer, "a product with panels takes no transposes");
-    bool is_fit = rt_dim_is_constant(dims, b.dims[0], &panels) &&
-                  rt_dim_is_constant(dims, b.dims[2], &width) && width > 0 && columns > 0 &&
-                  (columns - 1) / width + 1 == panels;
-    if (!is_fit)
-        return rt_infer_fail(infer, "%s are not the panels of %lld columns",
-                             infer_type_text(infer, b), (long long)columns);
-    infer->results[0] = a;
-    infer->results[0].dims[a.rank - 1] = rt_dim_constant(dims, columns);
+    if (!has_columns(infer, b, last_size(infer, b), columns)) return fail_panels(infer, b, columns);
+    set_product(infer, a.dtype, columns);
+    return true;
+}
+
+/* Whether `whole` is `part` times `factor`. */
+static bool is_multiple(rt_infer *infer, rt_dim whole, rt_dim part, int64_t factor) {
+    rt_dim_table *dims = infer_dims(infer);
+    return rt_dim_equal(whole, rt_dim_multiply(dims, part, rt_dim_constant(dims, factor)));
+}
+
+bool infer_matmul_integer(rt_infer *infer) {
+    rt_type a = infer->operands[0], b = infer->operands[1];
+    int64_t columns = infer->attrs[0].integer;
+    int64_t group = a.dtype == RT_I16 ? 2 : a.dtype == RT_I8 || a.dtype == RT_U8 ? 4 : 0;
+    if (a.rank < 2 || b.rank != 3 || !group || b.dtype != RT_I8 ||
+        !is_multiple(infer, a.dims[a.rank - 1], b.dims[1], group))
+        return rt_infer_fail(infer,
+                             "%s and %s are not a matrix of u8, i8 or i16 and the i8 panels of "
+                             "another in its groups",
+                             infer_type_text(infer, a), infer_type_text(infer, b));
+    int64_t size = last_size(infer, b);
+    if (size % group || !has_columns(infer, b, size / group, columns))
+        return fail_panels(infer, b, columns);
+    set_product(infer, RT_I32, columns);
+    return true;
+}
+
+/* Rows that share a scale. */
+static bool is_scale_group(rt_infer *infer, rt_type b, rt_type scales) {
+    int64_t pairs, groups;
+    if (!rt_dim_is_constant(infer_dims(infer), b.dims[1], &pairs) ||
+        !rt_dim_is_constant(infer_dims(infer), scales.dims[1], &groups))
+        return false;
+    int64_t rows = groups ? 2 * pairs / groups : 0;
+    return (!pairs && !groups) ||
+           (rows >= 16 && !(rows & (rows - 1)) && rows * groups == 2 * pairs);
+}
+
+bool infer_matmul_int4(rt_infer *infer) {
+    rt_type a = infer->operands[0], b = infer->operands[1], scales = infer->operands[2];
+    int64_t columns = infer->attrs[0].integer;
+    if (a.rank < 2 || b.rank != 3 || a.dtype != RT_F32 || b.dtype != RT_U8 ||
+        !is_multiple(infer, a.dims[a.rank - 1], b.dims[1], 2))
+        return rt_infer_fail(infer, "%s and %s are not an f32 matrix and the u8 panels of pairs",
+                             infer_type_text(infer, a), infer_type_text(infer, b));
+    if (!has_columns(infer, b, last_size(infer, b), columns)) return fail_panels(infer, b, columns);
+    bool is_float = scales.dtype == RT_F32 || is_widened(RT_F32, scales.dtype);
+    if (scales.rank != 3 || !is_float || !rt_dim_equal(scales.dims[0], b.dims[0]) ||
+        !rt_dim_equal(scales.dims[2], b.dims[2]) || !is_scale_group(infer, b, scales))
+        return rt_infer_fail(infer,
+                             "%s are not scales of %s for groups of 16, 32, 64 .. rows of each "
+                             "column",
+                             infer_type_text(infer, scales), infer_type_text(infer, b));
+    set_product(infer, RT_F32, columns);
     return true;
 }
 
 bool infer_pack_panels(rt_infer *infer) {
     rt_type x = infer->operands[0];
     rt_dim_table *dims = infer_dims(infer);
-    int64_t width = infer->attrs[0].integer, columns;
+    int64_t width = infer->attrs[0].integer, group = infer->attrs[2].integer, columns, rows;
     bool is_transposed = infer->attrs[1].integer;
     if (x.rank != 2 || x.dtype == RT_BOOL ||
         !rt_dim_is_constant(dims, x.dims[is_transposed ? 0 : 1], &columns))
         return rt_infer_fail(infer, "%s is not a matrix with a constant number of columns",
                              infer_type_text(infer, x));
-    if (width <= 0 || width > INT32_MAX)
-        return rt_infer_fail(infer, "panels of %lld columns", (long long)width);
+    if (width <= 0 || width > INT32_MAX || group <= 0 || group > 64)
+        return rt_infer_fail(infer, "panels of %lld columns in groups of %lld", (long long)width,
+                             (long long)group);
     rt_dim inner = x.dims[is_transposed ? 1 : 0];
+    if (group > 1) {
+        if (!rt_dim_is_constant(dims, inner, &rows) || rows % group)
+            return rt_infer_fail(infer, "the rows of %s do not come in groups of %lld",
+                                 infer_type_text(infer, x), (long long)group);
+        inner = rt_dim_constant(dims, rows / group);
+    }
     rt_dim panels = rt_dim_constant(dims, columns ? (columns - 1) / width + 1 : 0);
     infer->results[0] = (rt_type){
-        .dtype = x.dtype, .rank = 3, .dims = {panels, inner, rt_dim_constant(dims, width)}};
+        .dtype = x.dtype, .rank = 3, .dims = {panels, inner, rt_dim_constant(dims, width * group)}};
     return true;
 }
 

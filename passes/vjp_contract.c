@@ -11,12 +11,17 @@ static rt_value as_matrix(rt_vjp *v, rt_value x) {
     return rt_build_reshape(v->b, x, dims, 2);
 }
 
-/* The matrix [K,columns] that panels [P,K,width] stand for. */
-static rt_value unpack(rt_vjp *v, rt_value panels, rt_dim columns) {
+/* The matrix [K,columns] that panels [P,K/group,width*group] stand for. */
+static rt_value unpack(rt_vjp *v, rt_value panels, rt_dim columns, int64_t group) {
     rt_dim_table *table = rt_module_dims(v->b->module);
     rt_type type = type_of(v, panels);
-    rt_dim dims[] = {type.dims[1], rt_dim_multiply(table, type.dims[0], type.dims[2])};
-    rt_value x = rt_build_transpose(v->b, panels, (const int64_t[]){1, 0, 2}, 3);
+    rt_dim grouped = rt_dim_constant(table, group), width;
+    if (!rt_dim_divide(table, type.dims[2], grouped, &width)) return RT_NO_VALUE;
+    rt_dim split[] = {type.dims[0], type.dims[1], width, grouped};
+    rt_dim dims[] = {rt_dim_multiply(table, type.dims[1], grouped),
+                     rt_dim_multiply(table, type.dims[0], width)};
+    rt_value x = rt_build_reshape(v->b, panels, split, 4);
+    x = rt_build_transpose(v->b, x, (const int64_t[]){1, 3, 0, 2}, 4);
     x = rt_build_reshape(v->b, x, dims, 2);
     return rt_build_slice(v->b, x, 1, rt_dim_constant(table, 0), columns, 1);
 }
@@ -38,19 +43,21 @@ static void give_panel_product(rt_vjp *v) {
     rt_value a = v->in[0], b = v->in[1], dy = v->dy;
     rt_type type = type_of(v, dy);
     if (wants(v, 0)) {
-        rt_value matrix = unpack(v, b, type.dims[type.rank - 1]);
+        rt_value matrix = unpack(v, b, type.dims[type.rank - 1], 1);
+        matrix = rt_build_cast(v->b, matrix, type.dtype); /* b may be narrower */
         give(v, 0, rt_build_matmul(v->b, dy, matrix, false, true));
     }
     if (wants(v, 1)) {
         rt_value db = rt_build_matmul(v->b, as_matrix(v, a), as_matrix(v, dy), true, false);
-        give(v, 1, pack(v, db, type_of(v, b)));
+        give(v, 1, rt_build_cast(v->b, pack(v, db, type_of(v, b)), type_of(v, b).dtype));
     }
 }
 
 /* Y = pack(X) or pack(X'):  dX = unpack(dY), or its transpose. */
 void vjp_pack_panels(rt_vjp *v) {
     bool is_turned = vjp_attr(v, RT_ATTR_pack_panels_transpose).integer;
-    rt_value dx = unpack(v, v->dy, type_of(v, v->in[0]).dims[is_turned ? 0 : 1]);
+    int64_t group = vjp_attr(v, RT_ATTR_pack_panels_group).integer;
+    rt_value dx = unpack(v, v->dy, type_of(v, v->in[0]).dims[is_turned ? 0 : 1], group);
     give(v, 0, is_turned ? rt_build_transpose(v->b, dx, (const int64_t[]){1, 0}, 2) : dx);
 }
 

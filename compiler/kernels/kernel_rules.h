@@ -65,6 +65,7 @@ typedef rt_dim (*kernel_size_rule)(const rt_graph *graph, rt_node node);
 KERNEL_SIZE_RULE(matmul_range)
 KERNEL_SIZE_RULE(matmul_scratch)
 KERNEL_SIZE_RULE(matmul_flops)
+KERNEL_SIZE_RULE(panel_product_flops)
 KERNEL_SIZE_RULE(pack_panels_range)
 KERNEL_SIZE_RULE(attention_range)
 KERNEL_SIZE_RULE(attention_scratch)

@@ -59,6 +59,8 @@ static matmul describe(rt_kernel_build *build) {
     m.b_stride = m.transpose_b ? m.inner : m.columns;
     m.matrices = emit_extent(build, m.c, 0, m.batch_rank);
     m.panel = rt_product_panel(build->e, m.c.dtype);
+    m.shape = rt_tile_shape_of(build->e, m.a.dtype);
+    m.numbers.dtype = m.b.dtype;
     return m;
 }
 
@@ -173,11 +175,13 @@ void emit_matmul(rt_kernel_build *build) {
     bool has_panels =
         rt_graph_attr(build->graph, build->node, RT_ATTR_matmul_panel_columns).integer;
     matmul m = has_panels ? matmul_describe_panels(build) : describe(build);
-    bool is_tiled = m.c.dtype == RT_F32 && m.panel == rt_product_panel(e, RT_F32);
+    bool is_tiled = m.c.dtype == RT_F32 && matmul_is_tiled(&m);
     LLVMValueRef has_work = LLVMBuildICmp(e->builder, LLVMIntSLT, build->begin, build->end, "");
     rt_branch work = rt_emit_if_begin(e, has_work, "work"); /* else divisors may be 0 */
     if (has_panels && is_tiled)
         matmul_emit_blocks(&m, MATMUL_PANELS);
+    else if (has_panels && m.a.dtype != m.b.dtype)
+        matmul_emit_elements(&m);
     else if (has_panels)
         matmul_emit_panels(&m);
     else if (!is_tiled)

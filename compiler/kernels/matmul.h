@@ -7,6 +7,7 @@
 
 #include "compiler/kernels/kernel_rules.h"
 #include "compiler/kernels/product.h"
+#include "compiler/kernels/product_tile.h"
 
 typedef struct matmul {
     rt_kernel_build *build;
@@ -17,6 +18,8 @@ typedef struct matmul {
     LLVMValueRef matrices, rows, columns, inner;
     LLVMValueRef a_stride, b_stride; /* between rows as they stand in memory */
     int64_t panel;                   /* columns of a panel */
+    const rt_tile_shape *shape;      /* of a's type; NULL where there is none */
+    rt_tile_numbers numbers; /* of b; where they are narrower, inner and a_stride are steps */
 } matmul;
 
 /* Columns [first_column, + columns) and rows [first_row, + rows) of one matrix of the batch. */
@@ -50,6 +53,10 @@ void matmul_emit_library(const matmul *m);
 /* Of a product whose b is in panels (ops.def, panel_columns); of any width and type. */
 matmul matmul_describe_panels(rt_kernel_build *build);
 void matmul_emit_panels(const matmul *m);
+/* Narrow numbers in panels of another width than the tiles': element by element. */
+void matmul_emit_elements(const matmul *m);
+/* The panels are as wide as tiles. */
+bool matmul_is_tiled(const matmul *m);
 void matmul_emit_blocks(const matmul *m, matmul_storage b_storage);
 int64_t matmul_blocks_bytes(void); /* of scratch */
 

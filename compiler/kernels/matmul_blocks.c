@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* f32 products by blocks that stay in the caches. From the outside in:
+/* Products of f32, and of narrow numbers in panels, by blocks that stay in the caches. From the
+ * outside in:
  *
  *   blocks of the inner index    so that a panel of b and rows of a fit beside each other
  *     groups of panels of b      where b is packed here: packed once for all rows of a
@@ -14,7 +15,6 @@
 #include <stddef.h>
 
 #include "compiler/kernels/matmul.h"
-#include "compiler/kernels/product_tile.h"
 #include "runtime/abi.h"
 
 enum {
@@ -49,6 +49,7 @@ int64_t matmul_blocks_bytes(void) {
 typedef struct blocks {
     const matmul *m;
     const rt_tile_shape *shape;
+    int64_t a_bytes, b_bytes; /* of a row of a and of a column of b, in a step of the inner index */
     matmul_storage b_storage;
     LLVMValueRef tiles, tile_rows, longer_tiles; /* the first `longer_tiles` have one row more */
     LLVMValueRef panels, width;
@@ -70,8 +71,15 @@ static LLVMValueRef first_row_of(const blocks *s, LLVMValueRef tile) {
     return add(e, mul(e, tile, s->tile_rows), emit_less_of(e, tile, s->longer_tiles));
 }
 
+/* Of sums, and of rows of a that are f32. */
 static LLVMValueRef bytes_of(rt_emitter *e, LLVMValueRef elements) {
     return mul(e, elements, rt_emit_i64(e, 4));
+}
+
+/* Of steps of a row of a. */
+static LLVMValueRef bytes_of_steps(const blocks *s, LLVMValueRef steps) {
+    rt_emitter *e = s->m->build->e;
+    return mul(e, steps, rt_emit_i64(e, s->a_bytes));
 }
 
 /* ---- packing */
@@ -138,7 +146,7 @@ typedef struct packed_steps {
 /* In whole vectors: what they write too much, the next step overwrites. */
 static void emit_packed_steps(const blocks *s, const packed_steps *p) {
     rt_emitter *e = s->m->build->e;
-    unsigned lanes = rt_tile_lanes(e, s->shape), rows = s->shape->rows;
+    unsigned lanes = rt_tile_lanes(e), rows = s->shape->rows;
     rt_loop inner = rt_emit_loop_begin(e, p->begin, p->end, rt_emit_i64(e, 1), "inner");
     LLVMValueRef from = mul(e, inner.index, s->whole.a_inner);
     LLVMValueRef to = mul(e, inner.index, rt_emit_i64(e, rows));
@@ -158,7 +166,7 @@ static void emit_packed_rows(const blocks *s, const inner_block *k, LLVMValueRef
                              LLVMValueRef end) {
     enum { STEPS = 64 };
     rt_emitter *e = s->m->build->e;
-    unsigned lanes = rt_tile_lanes(e, s->shape);
+    unsigned lanes = rt_tile_lanes(e);
     int64_t width = (s->shape->rows + lanes - 1) / lanes * lanes;
     LLVMValueRef zero = rt_emit_i64(e, 0), steps = rt_emit_i64(e, STEPS);
     LLVMValueRef from = emit_at(e, s->whole.a, k->first, s->whole.a_inner, 4);
@@ -188,7 +196,7 @@ static void emit_packed_rows(const blocks *s, const inner_block *k, LLVMValueRef
 typedef struct panel_run {
     const inner_block *k;
     LLVMValueRef first, end;           /* tiles */
-    LLVMValueRef panel, b;             /* its number, its rows */
+    LLVMValueRef panel, b, scales;     /* its number, its rows; NULL: no scales */
     LLVMValueRef next_b, next_b_row;   /* the next panel as it is in memory: bytes between rows */
     LLVMValueRef next_first, next_end; /* tiles of the rows that are next */
     LLVMValueRef run, runs; /* number of this run over the rows, and how many there are */
@@ -229,7 +237,7 @@ static rt_tile_fetch share_of_rows(const blocks *s, const panel_run *r, LLVMValu
     LLVMValueRef one = rt_emit_i64(e, 1);
     if (s->m->transpose_a) return share_of_columns(s, r, tile);
     LLVMValueRef first = first_row_of(s, r->next_first), end = first_row_of(s, r->next_end);
-    LLVMValueRef row_bytes = emit_greater_of(e, bytes_of(e, r->k->count), one);
+    LLVMValueRef row_bytes = emit_greater_of(e, bytes_of_steps(s, r->k->count), one);
     LLVMValueRef tiles = sub(e, r->end, r->first);
     LLVMValueRef all = mul(e, sub(e, end, first), row_bytes);
     LLVMValueRef share = matmul_divided_up(e, all, mul(e, r->runs, tiles));
@@ -238,8 +246,8 @@ static rt_tile_fetch share_of_rows(const blocks *s, const panel_run *r, LLVMValu
     LLVMValueRef row = add(e, first, LLVMBuildUDiv(e->builder, from, row_bytes, ""));
     row = emit_less_of(e, row, sub(e, end, one));
     LLVMValueRef column = LLVMBuildURem(e->builder, from, row_bytes, "");
-    LLVMValueRef at = emit_at(e, s->whole.a, row, s->whole.a_row, 4);
-    at = rt_emit_address(e, at, add(e, bytes_of(e, r->k->first), column), 1);
+    LLVMValueRef at = emit_at(e, s->whole.a, row, s->whole.a_row, (size_t)s->a_bytes);
+    at = rt_emit_address(e, at, add(e, bytes_of_steps(s, r->k->first), column), 1);
     LLVMValueRef times = matmul_divided_up(e, r->k->count, rt_emit_i64(e, RT_TILE_FETCH_INNER));
     return (rt_tile_fetch){at, matmul_divided_up(e, share, emit_greater_of(e, times, one))};
 }
@@ -254,7 +262,7 @@ static unsigned possible_rows(const blocks *s) {
 }
 
 static unsigned possible_vectors(const blocks *s) {
-    unsigned most = s->shape->vectors, lanes = rt_tile_lanes(s->m->build->e, s->shape);
+    unsigned most = s->shape->vectors, lanes = rt_tile_lanes(s->m->build->e);
     if (!LLVMIsConstant(s->m->columns)) return ((1u << most) - 1) << 1;
     uint64_t columns = LLVMConstIntGetZExtValue(s->m->columns), rest = columns % (most * lanes);
     unsigned bits = rest ? 1u << (rest + lanes - 1) / lanes : 0;
@@ -264,7 +272,7 @@ static unsigned possible_vectors(const blocks *s) {
 /* The tile's function for its number of rows and of vectors. */
 static void emit_tile_of_size(const blocks *s, rt_tile *tile, LLVMValueRef rows) {
     rt_emitter *e = s->m->build->e;
-    unsigned lanes = rt_tile_lanes(e, s->shape), most = s->shape->rows;
+    unsigned lanes = rt_tile_lanes(e), most = s->shape->rows;
     LLVMValueRef vectors = matmul_divided_up(e, tile->columns, rt_emit_i64(e, lanes));
     LLVMValueRef size = add(e, mul(e, vectors, rt_emit_i64(e, most + 1)), rows);
     LLVMBasicBlockRef after = LLVMAppendBasicBlockInContext(e->context, e->function, "tiled");
@@ -316,8 +324,10 @@ static void emit_run(const blocks *s, const panel_run *r) {
     LLVMValueRef a = add(e, mul(e, row, s->whole.a_row), r->k->first);
     LLVMValueRef c = add(e, mul(e, row, s->whole.c_row), mul(e, r->panel, s->width));
     rt_tile tile = {.shape = s->shape,
+                    .numbers = s->m->numbers,
+                    .scales = r->scales,
                     .a = is_packed ? rt_emit_address(e, packed_rows(s), packed, 4)
-                                   : rt_emit_address(e, s->whole.a, a, 4),
+                                   : rt_emit_address(e, s->whole.a, a, (size_t)s->a_bytes),
                     .a_row = s->whole.a_row,
                     .has_packed_rows = is_packed,
                     .b = r->b,
@@ -338,16 +348,29 @@ static void emit_run(const blocks *s, const panel_run *r) {
 static LLVMValueRef stored_panel(const blocks *s, const inner_block *k, LLVMValueRef panel) {
     rt_emitter *e = s->m->build->e;
     LLVMValueRef row = add(e, mul(e, panel, s->m->inner), k->first);
-    return emit_at(e, s->whole.b, row, s->width, 4);
+    return emit_at(e, s->whole.b, row, s->width, (size_t)s->b_bytes);
+}
+
+/* Blocks of the inner index begin where a scale does. */
+static LLVMValueRef stored_scales(const blocks *s, const inner_block *k, LLVMValueRef panel) {
+    rt_emitter *e = s->m->build->e;
+    const rt_tile_numbers *numbers = &s->m->numbers;
+    if (!numbers->scale_steps) return NULL;
+    LLVMValueRef row = add(e, mul(e, panel, s->m->inner), k->first);
+    row = LLVMBuildUDiv(e->builder, row, rt_emit_i64(e, numbers->scale_steps), "");
+    return emit_at(e, s->m->build->operands[2], row, s->width,
+                   rt_dtype_bytes(numbers->scale_dtype));
 }
 
 /* One panel over one block of rows. Packed panels are numbered in their group. */
 static void emit_panel(const blocks *s, panel_run *r, LLVMValueRef group, LLVMValueRef is_first,
                        LLVMValueRef has_one_block) {
     rt_emitter *e = s->m->build->e;
-    LLVMValueRef next = add(e, r->panel, rt_emit_i64(e, 1)), row = bytes_of(e, s->width);
+    LLVMValueRef next = add(e, r->panel, rt_emit_i64(e, 1));
+    LLVMValueRef row = mul(e, s->width, rt_emit_i64(e, s->b_bytes));
     if (s->b_storage == MATMUL_PANELS) {
         r->b = stored_panel(s, r->k, r->panel);
+        r->scales = stored_scales(s, r->k, r->panel);
         r->next_b = stored_panel(s, r->k, next);
         r->next_b_row = row;
         emit_run(s, r);
@@ -372,7 +395,7 @@ static void emit_group(const blocks *s, const area *w, const inner_block *k) {
     rt_emitter *e = s->m->build->e;
     LLVMValueRef one = rt_emit_i64(e, 1), tiles = sub(e, w->end_tile, w->first_tile);
     LLVMValueRef most = LLVMBuildUDiv(e->builder, rt_emit_i64(e, row_block_bytes(e)),
-                                      bytes_of(e, packed_tile(s, k)), "");
+                                      bytes_of_steps(s, packed_tile(s, k)), "");
     LLVMValueRef count = matmul_divided_up(e, tiles, emit_greater_of(e, most, one));
     LLVMValueRef size = matmul_divided_up(e, tiles, count); /* evenly */
     LLVMValueRef has_one = LLVMBuildICmp(e->builder, LLVMIntEQ, count, one, "");
@@ -400,7 +423,8 @@ static void emit_area(const blocks *s, const area *w) {
     LLVMValueRef zero = rt_emit_i64(e, 0), one = rt_emit_i64(e, 1);
     LLVMValueRef inner = emit_greater_of(e, s->m->inner, one);
     LLVMValueRef count = matmul_divided_up(e, inner, rt_emit_i64(e, inner_block_of(s->m)));
-    LLVMValueRef size = emit_round_up(e, matmul_divided_up(e, inner, count), RT_TILE_FETCH_INNER);
+    int64_t multiple = s->m->numbers.scale_steps ? s->m->numbers.scale_steps : RT_TILE_FETCH_INNER;
+    LLVMValueRef size = emit_round_up(e, matmul_divided_up(e, inner, count), multiple);
     LLVMValueRef adds = rt_emit_int(e, e->i1, s->m->build->accumulates);
     rt_loop block = rt_emit_loop_begin(e, zero, inner, size, "block");
     inner_block k = {block.index, emit_less_of(e, sub(e, s->m->inner, block.index), size),
@@ -483,7 +507,11 @@ static LLVMValueRef worker_count(const matmul *m) {
 void matmul_emit_blocks(const matmul *m, matmul_storage b_storage) {
     rt_emitter *e = m->build->e;
     LLVMValueRef zero = rt_emit_i64(e, 0), one = rt_emit_i64(e, 1);
-    blocks s = {.m = m, .shape = rt_tile_shape_of(e, m->c.dtype), .b_storage = b_storage};
+    blocks s = {.m = m,
+                .shape = m->shape,
+                .a_bytes = rt_tile_a_bytes(&m->numbers),
+                .b_bytes = rt_tile_b_bytes(m->shape, &m->numbers),
+                .b_storage = b_storage};
     LLVMValueRef most = rt_emit_i64(e, s.shape->rows);
     s.width = rt_emit_i64(e, rt_tile_width(e, s.shape));
     s.tiles = matmul_divided_up(e, m->rows, most);

@@ -20,7 +20,11 @@ matmul matmul_describe_panels(rt_kernel_build *build) {
     m.inner = emit_extent(build, m.b, 1, 2);
     m.a_stride = m.inner;
     m.matrices = rt_emit_i64(build->e, 1);
-    m.panel = kernel_constant(graph, m.b.dims[2]);
+    m.shape = rt_tile_shape_of(build->e, m.a.dtype);
+    m.numbers.dtype = m.b.dtype;
+    bool is_grouped =
+        m.shape && rt_dtype_is_integer(m.shape->dtype) && m.b.dtype == RT_I8 && m.c.dtype == RT_I32;
+    m.panel = kernel_constant(graph, m.b.dims[2]) / (is_grouped ? rt_dot_group(m.a.dtype) : 1);
     m.b_stride = rt_emit_i64(build->e, m.panel);
     return m;
 }

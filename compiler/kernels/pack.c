@@ -25,26 +25,29 @@ typedef struct packing {
     rt_kernel_build *build;
     rt_dtype dtype;
     bool is_transposed;
-    int64_t width;
-    LLVMValueRef inner, columns; /* of the matrix, as the product sees it */
+    int64_t width, group;
+    LLVMValueRef inner, columns; /* of the matrix, as the product sees it, rows in groups */
 } packing;
 
-/* Element by element: any type and width. */
+/* Element by element: any type, width and group. */
 static void emit_elements(const packing *p, const unit *u, LLVMValueRef first_row) {
     rt_emitter *e = p->build->e;
     LLVMValueRef zero = rt_emit_i64(e, 0), one = rt_emit_i64(e, 1);
-    LLVMValueRef width = rt_emit_i64(e, p->width);
+    LLVMValueRef size = rt_emit_i64(e, p->width * p->group), group = rt_emit_i64(e, p->group);
     rt_loop row = rt_emit_loop_begin(e, first_row, u->rows, one, "row");
-    rt_loop column = rt_emit_loop_begin(e, zero, width, one, "column");
-    LLVMValueRef k = add(e, u->first_row, row.index), last = sub(e, u->columns, one);
-    LLVMValueRef is_there = LLVMBuildICmp(e->builder, LLVMIntSLT, column.index, u->columns, "");
-    LLVMValueRef j = add(e, u->first_column, where(e, is_there, column.index, last));
-    LLVMValueRef from =
-        p->is_transposed ? add(e, mul(e, j, p->inner), k) : add(e, mul(e, k, p->columns), j);
+    rt_loop number = rt_emit_loop_begin(e, zero, size, one, "number");
+    LLVMValueRef column = LLVMBuildUDiv(e->builder, number.index, group, "");
+    LLVMValueRef k = mul(e, add(e, u->first_row, row.index), group);
+    k = add(e, k, LLVMBuildURem(e->builder, number.index, group, ""));
+    LLVMValueRef last = sub(e, u->columns, one);
+    LLVMValueRef is_there = LLVMBuildICmp(e->builder, LLVMIntSLT, column, u->columns, "");
+    LLVMValueRef j = add(e, u->first_column, where(e, is_there, column, last));
+    LLVMValueRef from = p->is_transposed ? add(e, mul(e, j, mul(e, p->inner, group)), k)
+                                         : add(e, mul(e, k, p->columns), j);
     LLVMValueRef x = rt_emit_load(e, p->dtype, p->build->operands[0], from, 1, NULL);
     x = where(e, is_there, x, LLVMConstNull(LLVMTypeOf(x)));
-    rt_emit_store(e, p->dtype, x, u->to, add(e, mul(e, row.index, width), column.index), NULL);
-    rt_emit_loop_end(e, &column);
+    rt_emit_store(e, p->dtype, x, u->to, add(e, mul(e, row.index, size), number.index), NULL);
+    rt_emit_loop_end(e, &number);
     rt_emit_loop_end(e, &row);
 }
 
@@ -100,8 +103,9 @@ static void emit_unit(const packing *p, LLVMValueRef number, LLVMValueRef panels
     u.rows = emit_less_of(e, sub(e, p->inner, u.first_row), block);
     u.columns = emit_less_of(e, sub(e, p->columns, u.first_column), width);
     LLVMValueRef row = add(e, mul(e, panel, p->inner), u.first_row);
-    u.to = emit_at(e, build->results[0], row, width, rt_dtype_bytes(p->dtype));
-    if (p->dtype == RT_F32 && p->width % RT_TRANSPOSE_PAD == 0)
+    size_t bytes = rt_dtype_bytes(p->dtype) * (size_t)p->group;
+    u.to = emit_at(e, build->results[0], row, width, bytes);
+    if (p->dtype == RT_F32 && p->group == 1 && p->width % RT_TRANSPOSE_PAD == 0)
         emit_vectors(p, &u);
     else
         emit_elements(p, &u, rt_emit_i64(e, 0));
@@ -114,8 +118,10 @@ void emit_pack_panels(rt_kernel_build *build) {
     packing p = {.build = build,
                  .dtype = x.dtype,
                  .is_transposed = is_transposed(build->graph, build->node),
-                 .width = kernel_constant(build->graph, y.dims[2]),
+                 .group =
+                     rt_graph_attr(build->graph, build->node, RT_ATTR_pack_panels_group).integer,
                  .inner = emit_extent(build, y, 1, 2)};
+    p.width = kernel_constant(build->graph, y.dims[2]) / p.group;
     p.columns = emit_extent(build, x, p.is_transposed ? 0 : 1, p.is_transposed ? 1 : 2);
     LLVMValueRef has_work = LLVMBuildICmp(e->builder, LLVMIntSLT, build->begin, build->end, "");
     rt_branch work = rt_emit_if_begin(e, has_work, "work"); /* else divisors may be 0 */

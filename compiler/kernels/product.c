@@ -39,6 +39,12 @@ int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype) {
     return shape ? rt_tile_width(e, shape) : (int64_t)tile_of(e).vectors * vector_lanes(e, dtype);
 }
 
+rt_integer_product rt_integer_product_on(const rt_target *target) {
+    const rt_emitter e = {.target = target};
+    const rt_tile_shape *shape = rt_tile_shape_of_integers(&e);
+    return (rt_integer_product){shape->dtype, rt_tile_width(&e, shape)};
+}
+
 int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype) {
     const rt_emitter e = {.target = target};
     return rt_product_panel(&e, dtype);

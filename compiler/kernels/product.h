@@ -26,6 +26,13 @@ int64_t rt_product_panel(const rt_emitter *e, rt_dtype dtype);
 /* The same before anything is emitted. */
 int64_t rt_product_panel_on(const rt_target *target, rt_dtype dtype);
 
+/* How the target multiplies integers of 8 bits best (ops.def, matmul_integer). */
+typedef struct rt_integer_product {
+    rt_dtype dtype; /* of a: u8, i8 or i16 */
+    int64_t width;  /* columns of a panel */
+} rt_integer_product;
+rt_integer_product rt_integer_product_on(const rt_target *target);
+
 /* Columns that rt_emit_product computes at once: a width without ragged ends. At most
  * RT_PRODUCT_MAX_STRIP, which is not the bound of panels. */
 enum { RT_PRODUCT_MAX_STRIP = 64 };

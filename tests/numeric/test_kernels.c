@@ -119,14 +119,91 @@ static void test_panel_products(void) {
     check_panel_product(RT_I32, 13, 70, 9, 7);
 }
 
-static void check_packing(rt_dtype dtype, int64_t n, int64_t k, int64_t width, bool transpose) {
+/* ---- narrow numbers in panels */
+
+static void check_widened_product(rt_dtype dtype, int64_t m, int64_t n, int64_t k, int64_t width) {
+    kernel_run r;
+    kernel_run_begin(&r);
+    int64_t a[2] = {m, k}, b[2] = {k, width}, panels[2] = {0, n ? (n - 1) / width + 1 : 0};
+    rt_value x = matmul_operand(&r, RT_F32, 2, NULL, a);
+    rt_value y = matmul_operand(&r, dtype, 3, panels, b);
+    rt_attr attrs[3] = {{.integer = 0}, {.integer = 0}, {.integer = n}};
+    check(&r, rt_build(&r.b, RT_OP_matmul, (rt_value[]){x, y}, 2, attrs),
+          product_tolerance(RT_F32, k), true);
+    kernel_run_end(&r);
+}
+
+/* a's own limits, so that sums and pairs of products are as large as they can be. */
+static void check_integer_product(rt_dtype dtype, int64_t m, int64_t n, int64_t k, int64_t width) {
+    kernel_run r;
+    kernel_run_begin(&r);
+    int64_t group = dtype == RT_I16 ? 2 : 4, a[2] = {m, k}, b[2] = {k / group, width * group};
+    int64_t panels[2] = {0, (n - 1) / width + 1};
+    rt_dim rows[2] = {kernel_run_constant(&r, a[0]), kernel_run_constant(&r, a[1])};
+    int64_t low = dtype == RT_U8 ? 0 : dtype == RT_I8 ? -128 : -255;
+    rt_value x = kernel_run_integers(&r, dtype, 2, rows, low, dtype == RT_I8 ? 127 : 255);
+    rt_dim dims[3] = {kernel_run_constant(&r, panels[1]), kernel_run_constant(&r, b[0]),
+                      kernel_run_constant(&r, b[1])};
+    rt_value y = kernel_run_integers(&r, RT_I8, 3, dims, -128, 127);
+    rt_attr attr = {.integer = n};
+    check(&r, rt_build(&r.b, RT_OP_matmul_integer, (rt_value[]){x, y}, 2, &attr), 0, true);
+    kernel_run_end(&r);
+}
+
+static void check_int4_product(rt_dtype scale_dtype, int64_t m, int64_t n, int64_t k, int64_t group,
+                               int64_t width) {
+    kernel_run r;
+    kernel_run_begin(&r);
+    int64_t a[2] = {m, k};
+    rt_dim dims[3] = {kernel_run_constant(&r, (n - 1) / width + 1), kernel_run_constant(&r, k / 2),
+                      kernel_run_constant(&r, width)};
+    rt_dim scales[3] = {dims[0], kernel_run_constant(&r, k / group), dims[2]};
+    rt_value x = matmul_operand(&r, RT_F32, 2, NULL, a);
+    rt_value y = kernel_run_integers(&r, RT_U8, 3, dims, 0, 255);
+    rt_value z = kernel_run_reals(&r, scale_dtype, 3, scales);
+    rt_attr attr = {.integer = n};
+    check(&r, rt_build(&r.b, RT_OP_matmul_int4, (rt_value[]){x, y, z}, 3, &attr),
+          8 * product_tolerance(RT_F32, k), true);
+    kernel_run_end(&r);
+}
+
+/* Panels of the widths that targets have, and of others; rows and columns about one tile and two;
+ * an inner index that is cut into blocks. */
+static void test_narrow_products(void) {
+    static const int64_t sizes[][4] = {{1, 1, 32, 16},    {13, 33, 96, 16}, {5, 40, 32, 24},
+                                       {97, 70, 160, 16}, {19, 97, 64, 48}, {0, 5, 32, 16},
+                                       {7, 17, 8736, 16}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+        int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2], width = sizes[i][3];
+        check_widened_product(RT_BF16, m, n, k - 1, width);
+        check_widened_product(RT_F16, m, n, k, width);
+        check_integer_product(RT_U8, m, n, k - 4, width);
+        check_integer_product(RT_I8, m, n, k, width);
+        check_integer_product(RT_I16, m, n, k - 2, width);
+        check_int4_product(RT_F16, m, n, k, 32, width);
+        check_int4_product(RT_F32, m, n, k, 16, width);
+    }
+}
+
+/* Every number of rows up to two tiles, beside a part of one, one and a part of a second. */
+static void test_integer_tiles(void) {
+    for (int64_t m = 1; m <= 12; ++m)
+        for (int64_t n = 5; n <= 27; n += 11) check_integer_product(RT_I16, m, n, 10, 16);
+}
+
+static void check_grouped_packing(rt_dtype dtype, int64_t n, int64_t k, rt_attr *attrs) {
+    bool transpose = attrs[1].integer;
     kernel_run r;
     kernel_run_begin(&r);
     int64_t matrix[2] = {transpose ? n : k, transpose ? k : n};
     rt_value x = matmul_operand(&r, dtype, 2, NULL, matrix);
-    rt_attr attrs[2] = {{.integer = width}, {.integer = transpose}};
     check(&r, rt_build(&r.b, RT_OP_pack_panels, &x, 1, attrs), 0, true);
     kernel_run_end(&r);
+}
+
+static void check_packing(rt_dtype dtype, int64_t n, int64_t k, int64_t width, bool transpose) {
+    check_grouped_packing(dtype, n, k,
+                          (rt_attr[]){{.integer = width}, {.integer = transpose}, {.integer = 1}});
 }
 
 static void test_packing(void) {
@@ -139,6 +216,11 @@ static void test_packing(void) {
     check_packing(RT_F64, 70, 33, 16, true);
     check_packing(RT_BF16, 70, 33, 32, false);
     check_packing(RT_I8, 70, 33, 16, true);
+    for (int transpose = 0; transpose < 2; ++transpose)
+        for (int64_t group = 2; group <= 4; ++group)
+            check_grouped_packing(
+                RT_I8, 70, 300 * group,
+                (rt_attr[]){{.integer = 16}, {.integer = transpose}, {.integer = group}});
 }
 
 /* ---- lstm */
@@ -356,6 +438,7 @@ static void test_scans(void) {
 }
 
 TEST_MAIN("kernels", TEST(test_matmul_f32), TEST(test_matmul_of_other_types),
-          TEST(test_panel_products), TEST(test_packing), TEST(test_lstm), TEST(test_lstm_gradient),
-          TEST(test_segments), TEST(test_gather), TEST(test_scatter_add),
-          TEST(test_indices_out_of_range), TEST(test_scans))
+          TEST(test_panel_products), TEST(test_narrow_products), TEST(test_integer_tiles),
+          TEST(test_packing), TEST(test_lstm), TEST(test_lstm_gradient), TEST(test_segments),
+          TEST(test_gather), TEST(test_scatter_add), TEST(test_indices_out_of_range),
+          TEST(test_scans))

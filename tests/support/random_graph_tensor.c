@@ -78,6 +78,39 @@ static bool add_matmul(random_builder *r) {
                        fmax(bound, 1), false);
 }
 
+/* Panels of 1 to 3 times `width` numbers of a dtype. */
+static rt_type panels_type(random_builder *r, rt_dtype dtype, int64_t panels, int64_t rows,
+                           int64_t size) {
+    rt_dim dims[] = {constant(r, panels), constant(r, rows), constant(r, size)};
+    return rt_type_make(dtype, 3, dims);
+}
+
+/* Both with an inner size of 16, the least that four bits have. */
+static bool add_narrow_product(random_builder *r) {
+    enum { INNER = 16 };
+    static const rt_dtype dtypes[] = {RT_U8, RT_I8, RT_I16, RT_F32};
+    rt_dtype dtype = dtypes[random_below(r, 4)];
+    int64_t width = random_chance(r, 50) ? 16 : 1 + random_below(r, 5);
+    int64_t columns = 1 + random_below(r, 3 * width), panels = (columns - 1) / width + 1;
+    rt_dim rows = random_chance(r, 50) ? r->tokens : constant(r, 1 + random_below(r, 7));
+    rt_attr attr = {.integer = columns};
+    rt_type type = rt_type_make(dtype, 2, (rt_dim[]){rows, constant(r, INNER)});
+    rt_value operands[3] = {dtype == RT_U8
+                                ? random_index_input(r, RT_U8, type, constant(r, 5), false)
+                                : random_input(r, type)};
+    if (dtype == RT_F32) {
+        operands[1] = random_index_input(r, RT_U8, panels_type(r, RT_U8, panels, INNER / 2, width),
+                                         constant(r, 256), false);
+        operands[2] = random_input(r, panels_type(r, RT_F32, panels, 1, width));
+        return random_keep(r, rt_build(&r->b, RT_OP_matmul_int4, operands, 3, &attr),
+                           INNER * 4 * 8 * 4, false);
+    }
+    int64_t group = dtype == RT_I16 ? 2 : 4;
+    operands[1] = random_input(r, panels_type(r, RT_I8, panels, INNER / group, width * group));
+    return random_keep(r, rt_build(&r->b, RT_OP_matmul_integer, operands, 2, &attr), INNER * 4 * 4,
+                       true);
+}
+
 /* ---- movement */
 
 static bool add_reshape(random_builder *r) {
@@ -338,9 +371,10 @@ static bool add_lstm(random_builder *r) {
 
 bool random_add_tensor(random_builder *r) {
     static const random_family families[] = {
-        add_matmul,     add_matmul,  add_reshape,   add_transpose, add_broadcast,
-        add_concat,     add_slice,   add_pad,       add_gather,    add_segment,
-        add_shift_rows, add_dropout, add_attention, add_lstm,      add_scatter_add,
+        add_matmul,    add_matmul,    add_narrow_product, add_reshape,
+        add_transpose, add_broadcast, add_concat,         add_slice,
+        add_pad,       add_gather,    add_segment,        add_shift_rows,
+        add_dropout,   add_attention, add_lstm,           add_scatter_add,
     };
     return families[random_below(r, RT_COUNT_OF(families))](r);
 }

@@ -23,6 +23,13 @@ static rt_dim matmul_work(const work_node *n) {
     return rt_dim_multiply(n->dims, work, rt_dim_constant(n->dims, 2));
 }
 
+static rt_dim panel_product_work(const work_node *n) {
+    rt_type left = operand_type(n, 0);
+    rt_dim work =
+        rt_dim_multiply(n->dims, rt_type_elements(n->dims, n->result), left.dims[left.rank - 1]);
+    return rt_dim_multiply(n->dims, work, rt_dim_constant(n->dims, 2));
+}
+
 /* Scores and mixing: 4 S for each element of the result, where S is the longest row. */
 static rt_dim attention_work(const work_node *n) {
     rt_dim longest = n->info->attrs[RT_ATTR_attention_longest - RT_ATTR_attention_heads].dim;
@@ -58,6 +65,8 @@ static const struct {
     rt_dim (*work)(const work_node *n);
 } workers[] = {
     {RT_OP_matmul, matmul_work},
+    {RT_OP_matmul_integer, panel_product_work},
+    {RT_OP_matmul_int4, panel_product_work},
     {RT_OP_attention, attention_work},
     {RT_OP_attention_gradient, attention_gradient_work},
     {RT_OP_lstm, lstm_work},
