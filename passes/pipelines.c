@@ -6,8 +6,8 @@
 #include "runtime/base/check.h"
 
 static const rt_pass inference[] = {
-    RT_PASS_raise,  RT_PASS_simplify, RT_PASS_narrow, RT_PASS_prune,
-    RT_PASS_panels, RT_PASS_hoist,    RT_PASS_expand,
+    RT_PASS_raise,    RT_PASS_simplify, RT_PASS_narrow, RT_PASS_prune,
+    RT_PASS_quantize, RT_PASS_panels,   RT_PASS_hoist,  RT_PASS_expand,
 };
 
 static const rt_pass training[] = {

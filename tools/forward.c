@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "compiler/target_passes.h"
 #include "passes/pass_manager.h"
 #include "runtime/program.h"
 #include "runtime/train/batch_inputs.h"
@@ -146,6 +145,7 @@ static rt_status run_passes(forward *f, const forward_options *options) {
     rt_status status = rt_pass_manager_add_pipeline(manager, "inference");
     manager->dump = dumps_print;
     if (status == RT_OK) status = rt_passes_choose_target(manager, NULL);
+    if (status == RT_OK) status = rt_passes_choose_precision(manager, &options->precision);
     rt_optimizations_choose_passes(options->session.optimizations, manager);
     for (size_t i = 0; wanted && status == RT_OK && i < wanted->count; ++i)
         status = rt_pass_manager_mark(manager, manager->dumps_after, wanted->passes[i]);
@@ -299,11 +299,18 @@ static void unpack(forward *f, size_t index, const padded_rows *padded, const rt
     }
 }
 
-static rt_status run_batch(forward *f, const rt_batch *batch, rt_error *error) {
+rt_status forward_run_batch(forward *f, const rt_batch *batch, rt_error *error) {
+    uint32_t symbols = session_program(f->session)->symbol_count;
+    if (!f->symbols) f->symbols = RT_NEW_ARRAY(&f->arena, int64_t, symbols + 1);
+    if (!f->symbols) return fail_memory(error);
     retort_batch_symbols(session_program(f->session), batch, f->symbols);
     RT_TRY(session_reserve(f->session, f->symbols, error));
     retort_batch_feed(session_instance(f->session), f->entry, batch);
     return run_entry(f, error);
+}
+
+const float *forward_batch_output(const forward *f, const char *family_name) {
+    return retort_instance_output(session_instance(f->session), f->entry, family_name);
 }
 
 static rt_status run_packed(forward *f, const named_tensor *inputs, size_t count, rt_error *error) {
@@ -317,7 +324,7 @@ static rt_status run_packed(forward *f, const named_tensor *inputs, size_t count
     f->seconds = 0;
     if (!f->tokens) return RT_OK;
     RT_TRY(padded_rows_pack(&padded, &batch, error));
-    rt_status status = run_batch(f, &batch, error);
+    rt_status status = forward_run_batch(f, &batch, error);
     for (size_t i = 0; status == RT_OK && i < f->output_count; ++i) unpack(f, i, &padded, &batch);
     rt_batch_destroy(&batch);
     return status;

@@ -17,6 +17,7 @@
 #ifndef RETORT_TOOLS_FORWARD_H
 #define RETORT_TOOLS_FORWARD_H
 
+#include "compiler/target_passes.h"
 #include "runtime/train/profile.h"
 #include "tools/dumps.h"
 #include "tools/graph_run.h"
@@ -40,6 +41,7 @@ typedef struct forward_value {
 
 typedef struct forward_options {
     session_options session;
+    rt_precision_choice precision;
     const dumps *dumps; /* NULL: none */
 } forward_options;
 
@@ -77,5 +79,9 @@ size_t forward_known_inputs(const named_tensor *inputs, size_t count, rt_onnx_kn
 /* Inputs may come in any order; those that the model does not have are passed over. */
 RT_MUST_CHECK rt_status forward_run(forward *f, const named_tensor *inputs, size_t count,
                                     rt_error *error);
+
+/* Runs a packed model on a batch; its outputs, by their family's names, are then the instance's. */
+RT_MUST_CHECK rt_status forward_run_batch(forward *f, const rt_batch *batch, rt_error *error);
+const float *forward_batch_output(const forward *f, const char *family_name);
 
 #endif

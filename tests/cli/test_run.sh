@@ -292,6 +292,41 @@ else
     skip "no models/minilm-l6"
 fi
 
+begin "precisions"
+run 2 retort run sum.rtir --precision int3
+told "there is no 'int3'; there are f32, bf16, f16, int8, int4"
+run 2 retort run sum.rtir --precision 'w.{=int8'
+told "'w.{' is no pattern of names"
+run 2 retort run sum.rtir --int4-group 48
+told "--int4-group takes a power of two"
+run 1 retort run sum.rtir -i x.npy -i more.npy --precision nothing=int8
+told "'nothing' names no weight of a product or a table"
+run 0 retort run sum.rtir -i x.npy -i more.npy --precision int8
+said "y f32[2,2]"
+
+begin "evaluations"
+teacher=$root/examples/teacher/model.onnx
+printf 'sentence\tlabel\nOCaml library to parse command lines\tocaml\nfirst person shooter\tgames\n' >rows.tsv
+run 0 retort run "$teacher" --eval rows.tsv
+said "accuracy 1.0000 of 2 rows"
+run 0 retort run "$teacher" --eval rows.tsv --precision int8
+said "accuracy 1.0000 of 2 rows"
+run 0 retort run "$teacher" --eval rows.tsv --max-drop 1
+said "accuracy 1.0000 in f32, 1.0000 so"
+run 2 retort run "$teacher" --max-drop 1
+told "--max-drop is measured on the rows of --eval FILE"
+run 2 retort run "$teacher" --eval rows.tsv --max-drop 1 --precision int8
+told "--max-drop chooses what --precision says"
+run 1 retort run "$teacher" --eval rows.tsv --format sts-b
+told "sts-b has scores, the model gives classes"
+run 1 retort run "$teacher" --eval rows.tsv --format none
+told "there is no format 'none'"
+printf 'sentence\tlabel\nsomething\tnowhere\n' >wrong.tsv
+run 1 retort run "$teacher" --eval wrong.tsv
+told "wrong.tsv:2"
+run 1 retort run sum.rtir --eval rows.tsv
+told "gives no logits of a family's classifier"
+
 begin "an ONNX graph whose shapes are values"
 expand=$data/conformance/node/test_expand_dim_changed
 if [ -d "$expand" ]; then

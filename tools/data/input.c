@@ -58,11 +58,31 @@ static rt_status describe(const data_input *input, const char *path, rt_table_la
                            "such as sst-2 or mrpc",
                            input->format);
         *layout = task->layout;
-        if (!input->labels_file) status = rt_task_labels(task, path, labels, error);
+        if (!input->labels_file && !input->labels)
+            status = rt_task_labels(task, path, labels, error);
     }
     if (status == RT_OK && input->labels_file)
         status = rt_labels_read(input->labels_file, labels, error);
+    if (status == RT_OK && input->labels) status = rt_labels_copy(input->labels, labels);
     return status;
+}
+
+static rt_status load(const data_input *input, const char *path, rt_table *table,
+                      rt_table_layout *layout, rt_error *error) {
+    rt_labels labels = {0};
+    rt_table_options options = {.labels = &labels, .skips_bad_rows = input->skips_bad_rows};
+    rt_status status = describe(input, path, &options.layout, &labels, error);
+    *table = (rt_table){0};
+    if (status == RT_OK) status = rt_table_read(path, &options, table, error);
+    rt_labels_deinit(&labels);
+    *layout = options.layout;
+    return status;
+}
+
+rt_status data_input_load(const data_input *input, const char *path, rt_table *table,
+                          rt_error *error) {
+    rt_table_layout layout;
+    return load(input, path, table, &layout, error);
 }
 
 bool data_input_read(const data_input *input, const char *path, rt_table *table) {
@@ -72,15 +92,8 @@ bool data_input_read(const data_input *input, const char *path, rt_table *table)
 
 bool data_input_read_layout(const data_input *input, const char *path, rt_table *table,
                             rt_table_layout *layout) {
-    rt_labels labels = {0};
     rt_error error;
-    rt_table_options options = {.labels = &labels, .skips_bad_rows = input->skips_bad_rows};
-    rt_status status = describe(input, path, &options.layout, &labels, &error);
-    *table = (rt_table){0};
-    if (status == RT_OK) status = rt_table_read(path, &options, table, &error);
-    rt_labels_deinit(&labels);
-    *layout = options.layout;
-    if (status != RT_OK) {
+    if (load(input, path, table, layout, &error) != RT_OK) {
         tell_error(&error);
         return false;
     }

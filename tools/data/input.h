@@ -11,6 +11,7 @@
 typedef struct data_input {
     const char *format; /* "sst-2", "tsv", "text"; NULL: by the file's name */
     const char *text, *text2, *label, *labels_file;
+    const rt_labels *labels; /* the classes, where they are known already; NULL: see above */
     bool has_no_header, is_of_scores, skips_bad_rows;
 } data_input;
 
@@ -33,7 +34,11 @@ bool data_input_option(arguments *a, data_input *input);
 /* Whether the file is read as plain text. */
 bool data_input_is_text(const data_input *input, const char *path);
 
-/* Reads a file; errors and, with --skip-bad-rows, what was skipped are told on standard error. The
+/* Reads a file. The table is closed by the caller, also after a failure. */
+RT_MUST_CHECK rt_status data_input_load(const data_input *input, const char *path, rt_table *table,
+                                        rt_error *error);
+
+/* The same; errors and, with --skip-bad-rows, what was skipped are told on standard error. The
  * table is closed by the caller, also after a failure. */
 bool data_input_read(const data_input *input, const char *path, rt_table *table);
 /* The same; `layout` receives what the columns are called, in texts of `input` or constants. */

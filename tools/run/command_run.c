@@ -23,12 +23,16 @@ static const char usage[] =
     "  --text-file FILE     a row of text per line, a tab between the texts of a pair\n"
     "  --vocabulary FILE    the vocabulary of the texts, where it is not beside the model\n"
     "  --max-length N       most tokens of a row of text; by default all that the model can take\n"
+    "  --eval FILE          answer a file of texts with labels instead, and say how well\n"
+    "  --format NAME        its columns: a known set (sst-2, mrpc ..); else sentence and label\n"
+    "  --max-drop POINTS    with --eval: hold each weight in as few bits as lose no more than so\n"
+    "                       many points of the metric (0.5), and show which\n"
     "  -o FOLDER            write every output to FOLDER/NAME.npy instead of showing it\n"
     "  -o NAME=FILE         write one output, .npy or .pb; may be repeated\n"
     "  --rounds N           run N times more and print the least and the median time\n"
     "  --profile            print where the time goes, node by node (of 10 rounds, or --rounds)\n"
-    "  --threads N          threads to compute with; by default all of the machine\n" WITHOUT_HELP
-        DUMPS_HELP "\n"
+    "  --threads N          threads to compute with; by default all of the machine\n" PRECISION_HELP
+        WITHOUT_HELP DUMPS_HELP "\n"
     "An encoder takes token ids [rows, positions], a mask that is 0 at padding, and token types;\n"
     "padding is never computed, and outputs have zeros there.\n";
 
@@ -68,6 +72,7 @@ static rt_status compile(run *r) {
     const run_request *request = r->request;
     forward_options options = {
         .session = {(uint32_t)request->threads, request->optimizations},
+        .precision = precision_choice(&request->precision),
         .dumps = &request->dumps,
     };
     return forward_compile(&r->forward, &options, &r->error);
@@ -216,21 +221,38 @@ static bool repeated_option(arguments *a, run_request *request) {
     const char *input = NULL, *output = NULL, *first = NULL, *second = NULL;
     bool is_one = arguments_text(a, "-i", &input) || arguments_text(a, "-o", &output) ||
                   arguments_text(a, "--text", &first) || arguments_text(a, "--text2", &second) ||
-                  dumps_option(a, &request->dumps) || without_option(a, &request->optimizations);
+                  dumps_option(a, &request->dumps) || without_option(a, &request->optimizations) ||
+                  precision_option(a, &request->precision);
     if (input) add_file(a, request->inputs, &request->input_count, input);
     if (output) add_file(a, request->outputs, &request->output_count, output);
     if (first || second) add_text(a, request, first, second);
     return is_one;
 }
 
+static void check_evaluation(arguments *a, const run_request *request) {
+    if (!request->evaluation_file && request->max_drop >= 0)
+        arguments_usage(a, "--max-drop is measured on the rows of --eval FILE");
+    else if (!request->evaluation_file && request->format)
+        arguments_usage(a, "--format is of the rows of --eval FILE");
+    else if (request->evaluation_file && (request->input_count || run_has_texts(request)))
+        arguments_usage(a, "--eval takes its texts from its file");
+    else if (request->max_drop >= 0 &&
+             (request->precision.precision || request->precision.layers[0]))
+        arguments_usage(a, "--max-drop chooses what --precision says");
+}
+
 static int read_arguments(int argc, char **argv, run_request *request) {
     arguments a = {.command = "run", .usage = usage, .argc = argc, .argv = argv};
     size_t count = 0;
+    request->max_drop = -1;
     while (arguments_next(&a)) {
         if (repeated_option(&a, request) || arguments_flag(&a, "--list", &request->lists) ||
             arguments_flag(&a, "--profile", &request->profiles) ||
             arguments_text(&a, "--text-file", &request->text_file) ||
             arguments_text(&a, "--vocabulary", &request->vocabulary) ||
+            arguments_text(&a, "--eval", &request->evaluation_file) ||
+            arguments_text(&a, "--format", &request->format) ||
+            arguments_real(&a, "--max-drop", 0, 100, &request->max_drop) ||
             arguments_integer(&a, "--max-length", 5, 1 << 20, &request->max_length) ||
             arguments_integer(&a, "--rounds", 1, MOST_ROUNDS, &request->rounds) ||
             arguments_integer(&a, "--threads", 1, 1024, &request->threads))
@@ -238,6 +260,7 @@ static int read_arguments(int argc, char **argv, run_request *request) {
         arguments_operand(&a, &request->model_path, 1, &count);
     }
     if (a.exit_code < 0 && !count) return arguments_usage(&a, "which model?");
+    if (a.exit_code < 0) check_evaluation(&a, request);
     return a.exit_code;
 }
 
@@ -250,7 +273,10 @@ int command_run(int argc, char **argv) {
     }
     int exit_code = read_arguments(argc, argv, request);
     if (exit_code < 0) {
-        rt_status status = request->lists ? list_all(&r) : run_all(&r);
+        rt_status status = request->lists ? list_all(&r)
+                           : request->evaluation_file
+                               ? run_evaluation(request, &r.model, &r.forward, &r.error)
+                               : run_all(&r);
         model_file_tell(&r.model, status, &r.error);
         exit_code = status != RT_OK;
     }

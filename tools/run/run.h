@@ -2,11 +2,13 @@
 /* `retort run`: a model compiled in memory and run on a person's arrays or texts.
  *   run_inputs.c    arrays from files, by place or name
  *   run_text.c      token ids, mask and token types from texts
- *   run_outputs.c   what comes out: shown, or written to files */
+ *   run_outputs.c   what comes out: shown, or written to files
+ *   run_evaluation.c  a file of texts with labels */
 #ifndef RETORT_TOOLS_RUN_RUN_H
 #define RETORT_TOOLS_RUN_RUN_H
 
 #include "tools/forward.h"
+#include "tools/precision.h"
 
 enum { RUN_MOST_FILES = 256, RUN_MOST_TEXTS = 4096 };
 
@@ -24,9 +26,12 @@ typedef struct run_request {
     run_text texts[RUN_MOST_TEXTS];
     size_t text_count;
     const char *text_file, *vocabulary;
+    const char *evaluation_file, *format;
+    double max_drop;    /* in points; negative: nothing is chosen */
     int64_t max_length; /* most tokens of a row; 0: what the model has positions for */
     int64_t rounds, threads;
     rt_optimizations optimizations;
+    precision_request precision;
     bool lists, profiles;
     dumps dumps;
 } run_request;
@@ -56,5 +61,12 @@ RT_MUST_CHECK rt_status run_outputs_check(const run_request *request, const forw
 /* Writes the results that -o asks for and shows the others. */
 RT_MUST_CHECK rt_status run_outputs_give(const run_request *request, const forward *f,
                                          rt_error *error);
+
+/* Opens and compiles the model, answers request->evaluation_file and says how well; where max_drop
+ * is given chooses a precision of each weight first. `m` and `f` are zeroed, and the caller's to
+ * close.
+ */
+RT_MUST_CHECK rt_status run_evaluation(const run_request *request, model_file *m, forward *f,
+                                       rt_error *error);
 
 #endif
