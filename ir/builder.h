@@ -53,7 +53,7 @@ rt_value rt_build_dim_as(rt_builder *b, rt_dim size, rt_dtype dtype);
 #define RT_UNARY_OPS(X)                                                                            \
     X(neg) X(abs) X(sign) X(exp) X(log) X(sqrt) X(rsqrt) X(reciprocal) X(sin) X(cos) X(tanh)       \
     X(sigmoid) X(erf) X(gelu_slope) X(relu) X(floor) X(ceil) X(round) X(is_nan) X(is_inf) X(not) X(softmax)      \
-    X(log_softmax)
+    X(log_softmax) X(stop_gradient)
 #define RT_BINARY_OPS(X)                                                                           \
     X(add) X(sub) X(mul) X(div) X(pow) X(maximum) X(minimum) X(equal) X(less) X(less_equal)        \
     X(and) X(or) X(xor)
@@ -118,6 +118,15 @@ typedef struct rt_attention {
     rt_dim longest;
 } rt_attention;
 rt_value rt_build_attention(rt_builder *b, const rt_attention *attention);
+/* Sums [B,heads] over pairs of tokens; see ops.def. The masks may be RT_NO_VALUE. */
+typedef struct rt_relation {
+    rt_value query, key, target_query, target_key, row_offsets, key_mask, query_mask;
+    int64_t heads;
+    double scale, target_scale;
+    bool is_divergence;
+    rt_dim longest;
+} rt_relation;
+rt_value rt_build_relation_loss(rt_builder *b, const rt_relation *relation);
 rt_value rt_build_lstm(rt_builder *b, rt_value preactivations, rt_value recurrent,
                        rt_value row_offsets, bool reverse);
 

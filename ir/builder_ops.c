@@ -268,6 +268,18 @@ rt_value rt_build_attention(rt_builder *b, const rt_attention *a) {
     return results[0];
 }
 
+rt_value rt_build_relation_loss(rt_builder *b, const rt_relation *relation) {
+    const rt_value operands[7] = {
+        relation->query,       relation->key,      relation->target_query, relation->target_key,
+        relation->row_offsets, relation->key_mask, relation->query_mask};
+    const rt_attr attrs[5] = {{.integer = relation->heads},
+                              {.real = relation->scale},
+                              {.real = relation->target_scale},
+                              {.integer = relation->is_divergence},
+                              {.dim = relation->longest}};
+    return rt_build(b, RT_OP_relation_loss, operands, 7, attrs);
+}
+
 rt_value rt_build_lstm(rt_builder *b, rt_value preactivations, rt_value recurrent,
                        rt_value row_offsets, bool reverse) {
     rt_value results[3];

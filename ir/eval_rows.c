@@ -68,7 +68,7 @@ rt_status eval_layer_norm(rt_eval *eval) {
 /* ---- packed rows */
 
 /* Offsets start at 0, do not fall, and end at the number of tokens. */
-static rt_status check_offsets(const rt_eval *eval, const rt_array *offsets, int64_t tokens) {
+rt_status eval_check_offsets(const rt_eval *eval, const rt_array *offsets, int64_t tokens) {
     int64_t rows = offsets->count - 1;
     bool is_sound = rows >= 0 && offsets->integer[0] == 0 && offsets->integer[rows] == tokens;
     for (int64_t b = 0; b < rows; ++b)
@@ -81,7 +81,7 @@ static rt_status check_offsets(const rt_eval *eval, const rt_array *offsets, int
 rt_status eval_segment_sum(rt_eval *eval) {
     const rt_array *x = eval->operands[0], *offsets = eval->operands[1];
     int64_t inner = eval_extent(x, 1, x->rank);
-    RT_TRY(check_offsets(eval, offsets, x->dims[0]));
+    RT_TRY(eval_check_offsets(eval, offsets, x->dims[0]));
     for (int64_t b = 0; b + 1 < offsets->count; ++b)
         for (int64_t t = offsets->integer[b]; t < offsets->integer[b + 1]; ++t)
             for (int64_t i = 0; i < inner; ++i)
@@ -93,7 +93,7 @@ rt_status eval_segment_repeat(rt_eval *eval) {
     const rt_array *x = eval->operands[0], *offsets = eval->operands[1];
     rt_array *y = &eval->results[0];
     int64_t inner = eval_extent(x, 1, x->rank);
-    RT_TRY(check_offsets(eval, offsets, y->dims[0]));
+    RT_TRY(eval_check_offsets(eval, offsets, y->dims[0]));
     for (int64_t b = 0; b + 1 < offsets->count; ++b)
         for (int64_t t = offsets->integer[b]; t < offsets->integer[b + 1]; ++t)
             for (int64_t i = 0; i < inner; ++i) eval_copy(y, t * inner + i, x, b * inner + i);
@@ -104,7 +104,7 @@ rt_status eval_shift_rows(rt_eval *eval) {
     const rt_array *x = eval->operands[0], *offsets = eval->operands[1];
     int64_t inner = eval_extent(x, 1, x->rank);
     int64_t shift = eval_attr(eval, RT_ATTR_shift_rows_reverse).integer ? 1 : -1;
-    RT_TRY(check_offsets(eval, offsets, x->dims[0]));
+    RT_TRY(eval_check_offsets(eval, offsets, x->dims[0]));
     for (int64_t b = 0; b + 1 < offsets->count; ++b) {
         int64_t first = offsets->integer[b], end = offsets->integer[b + 1];
         for (int64_t t = first; t < end; ++t) {
@@ -231,8 +231,8 @@ rt_status eval_attention(rt_eval *eval) {
         eval, 0, 3,
         (attention_ids){RT_ATTR_attention_heads, RT_ATTR_attention_scale, RT_ATTR_attention_causal,
                         RT_ATTR_attention_dropout, RT_ATTR_attention_site});
-    RT_TRY(check_offsets(eval, a.offsets, eval->operands[1]->dims[0]));
-    RT_TRY(check_offsets(eval, a.query_offsets, eval->operands[0]->dims[0]));
+    RT_TRY(eval_check_offsets(eval, a.offsets, eval->operands[1]->dims[0]));
+    RT_TRY(eval_check_offsets(eval, a.query_offsets, eval->operands[0]->dims[0]));
     if (a.dropout > 0) RT_TRY(eval_require_draws(eval));
     visit_queries(&a, eval, attend);
     return RT_OK;
@@ -266,8 +266,8 @@ rt_status eval_attention_gradient(rt_eval *eval) {
         (attention_ids){RT_ATTR_attention_gradient_heads, RT_ATTR_attention_gradient_scale,
                         RT_ATTR_attention_gradient_causal, RT_ATTR_attention_gradient_dropout,
                         RT_ATTR_attention_gradient_site});
-    RT_TRY(check_offsets(eval, a.offsets, eval->operands[2]->dims[0]));
-    RT_TRY(check_offsets(eval, a.query_offsets, eval->operands[1]->dims[0]));
+    RT_TRY(eval_check_offsets(eval, a.offsets, eval->operands[2]->dims[0]));
+    RT_TRY(eval_check_offsets(eval, a.query_offsets, eval->operands[1]->dims[0]));
     if (a.dropout > 0) RT_TRY(eval_require_draws(eval));
     visit_queries(&a, eval, attend_back);
     return RT_OK;
@@ -316,7 +316,7 @@ static void lstm_step(rt_eval *eval, int64_t token, int64_t previous) {
 
 rt_status eval_lstm(rt_eval *eval) {
     const rt_array *offsets = eval->operands[2];
-    RT_TRY(check_offsets(eval, offsets, eval->operands[0]->dims[0]));
+    RT_TRY(eval_check_offsets(eval, offsets, eval->operands[0]->dims[0]));
     for (int64_t b = 0; b + 1 < offsets->count; ++b) {
         time_view times = row_times(offsets, b, eval_attr(eval, RT_ATTR_lstm_reverse).integer);
         for (int64_t k = 0; k < times.length; ++k)
@@ -362,7 +362,7 @@ static void lstm_row_back(rt_eval *eval, time_view times, double *d_cell) {
 
 rt_status eval_lstm_gradient(rt_eval *eval) {
     const rt_array *offsets = eval->operands[4];
-    RT_TRY(check_offsets(eval, offsets, eval->operands[0]->dims[0]));
+    RT_TRY(eval_check_offsets(eval, offsets, eval->operands[0]->dims[0]));
     double *d_cell = RT_NEW_ARRAY(eval->arena, double, (size_t)eval->operands[3]->dims[1]);
     if (!d_cell) return rt_fail(eval->error, RT_OUT_OF_MEMORY, "no memory");
     for (int64_t b = 0; b + 1 < offsets->count; ++b)

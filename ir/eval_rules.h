@@ -24,6 +24,10 @@ static inline const rt_array *eval_operand(const rt_eval *eval, size_t index) {
 /* Value of a dimension; fails where a symbol of it has none. */
 RT_MUST_CHECK rt_status eval_dim_value(const rt_eval *eval, rt_dim dim, int64_t *value);
 
+/* Whether row offsets ascend from 0 to the number of tokens. */
+RT_MUST_CHECK rt_status eval_check_offsets(const rt_eval *eval, const rt_array *offsets,
+                                           int64_t tokens);
+
 /* Row-major strides of `array` under a shape of `rank` dimensions that it broadcasts to: 0 along
  * the dimensions in which it is repeated. */
 void eval_broadcast_strides(const rt_array *array, int rank, int64_t *strides);

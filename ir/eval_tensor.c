@@ -284,6 +284,12 @@ rt_status eval_matmul(rt_eval *eval) {
 
 /* ---- movement */
 
+rt_status eval_stop_gradient(rt_eval *eval) {
+    for (int64_t i = 0; i < eval->results[0].count; ++i)
+        eval_copy(&eval->results[0], i, eval->operands[0], i);
+    return RT_OK;
+}
+
 rt_status eval_reshape(rt_eval *eval) {
     rt_array *y = &eval->results[0];
     if (y->count != eval->operands[0]->count)

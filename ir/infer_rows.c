@@ -124,6 +124,54 @@ bool infer_attention_gradient(rt_infer *infer) {
     return true;
 }
 
+/* A matrix of the tokens whose width is so many heads. */
+static bool check_heads(rt_infer *infer, size_t operand, int64_t heads) {
+    rt_type type = infer->operands[operand];
+    int64_t width;
+    if (type.rank != 2 || type.dtype != RT_F32)
+        return rt_infer_fail(infer, "a query is %s; f32[T,heads*d] is needed",
+                             infer_type_text(infer, type));
+    if (rt_dim_is_constant(infer_dims(infer), type.dims[1], &width) && heads >= 1 &&
+        width % heads == 0)
+        return true;
+    return rt_infer_fail(infer, "%lld heads do not divide width %s", (long long)heads,
+                         infer_dim_text(infer, type.dims[1]));
+}
+
+/* The operands from `first` on: both models' queries and keys, row_offsets, and masks. */
+static bool check_relation(rt_infer *infer, size_t first, rt_type *loss) {
+    rt_type query = infer->operands[first], target = infer->operands[first + 2];
+    rt_type mask = rt_type_make(RT_I32, 1, query.dims);
+    int64_t heads = infer->attrs[0].integer;
+    rt_dim dims[2];
+    if (!check_heads(infer, first, heads) || !check_heads(infer, first + 2, heads) ||
+        !is_matrix(infer, first + 1, "the key", query) ||
+        !is_matrix(infer, first + 3, "the target's key", target) ||
+        !row_count(infer, first + 4, &dims[0]))
+        return false;
+    if (!rt_dim_equal(query.dims[0], target.dims[0]))
+        return rt_infer_fail(infer, "the target has %s tokens, not %s",
+                             infer_dim_text(infer, target.dims[0]),
+                             infer_dim_text(infer, query.dims[0]));
+    for (size_t i = first + 5; i < first + 7; ++i)
+        if (has_operand(infer, i) && !is_matrix(infer, i, "a mask", mask)) return false;
+    dims[1] = rt_dim_constant(infer_dims(infer), heads);
+    *loss = rt_type_make(RT_F32, 2, dims);
+    return true;
+}
+
+bool infer_relation_loss(rt_infer *infer) {
+    return check_relation(infer, 0, &infer->results[0]);
+}
+
+bool infer_relation_loss_gradient(rt_infer *infer) {
+    rt_type loss;
+    bool is_of_target = infer->attrs[5].integer;
+    if (!check_relation(infer, 1, &loss) || !is_matrix(infer, 0, "d_loss", loss)) return false;
+    infer->results[0] = infer->results[1] = infer->operands[is_of_target ? 3 : 1];
+    return true;
+}
+
 /* [T,H] of [T,4H]. */
 static bool hidden_type(rt_infer *infer, size_t operand, rt_type *hidden) {
     rt_type wide = infer->operands[operand];

@@ -111,6 +111,16 @@ static rt_value position_rows(rt_blocks *m) {
     return rt_build_add(&m->b, rt_build_mul(&m->b, counted, m->key_mask), scalar_i32(m, first - 1));
 }
 
+/* Rows of a table that has one for padding; what padding reads there does not train. */
+static rt_value look_up(rt_blocks *m, rt_value table, rt_value rows) {
+    rt_value x = rt_build_gather(&m->b, table, rows, 0);
+    if (!rt_value_is(m->key_mask) || !m->options->is_training) return x;
+    rt_dim column[2] = {m->tokens, rt_module_constant_dim(m->b.module, 1)};
+    rt_value is_padding = rt_build_equal(&m->b, m->key_mask, scalar_i32(m, 0));
+    is_padding = rt_build_reshape(&m->b, is_padding, column, 2);
+    return rt_build_select(&m->b, is_padding, rt_build_stop_gradient(&m->b, x), x);
+}
+
 static rt_value token_type_vectors(rt_blocks *m) {
     rt_block_locate(m, RT_MODULE_token_type_embeddings, -1);
     rt_value table = rt_block_parameter(m, RT_MODULE_token_type_embeddings, -1, RT_LEAF_WEIGHT);
@@ -121,7 +131,7 @@ static rt_value token_type_vectors(rt_blocks *m) {
 static rt_value word_vectors(rt_blocks *m) {
     rt_block_locate(m, RT_MODULE_word_embeddings, -1);
     rt_value table = rt_block_parameter(m, RT_MODULE_word_embeddings, -1, RT_LEAF_WEIGHT);
-    return rt_build_gather(&m->b, table, m->input_ids, 0);
+    return look_up(m, table, m->input_ids);
 }
 
 rt_value rt_block_embeddings(rt_blocks *m, rt_value *words) {
@@ -130,7 +140,10 @@ rt_value rt_block_embeddings(rt_blocks *m, rt_value *words) {
         x = rt_build_add(&m->b, x, token_type_vectors(m));
     rt_block_locate(m, RT_MODULE_position_embeddings, -1);
     rt_value table = rt_block_parameter(m, RT_MODULE_position_embeddings, -1, RT_LEAF_WEIGHT);
-    x = rt_build_add(&m->b, x, rt_build_gather(&m->b, table, position_rows(m), 0));
+    bool has_padding_row = rt_model_config_first_position(m->config) > 0;
+    rt_value places = has_padding_row ? look_up(m, table, position_rows(m))
+                                      : rt_build_gather(&m->b, table, position_rows(m), 0);
+    x = rt_build_add(&m->b, x, places);
     if (rt_model_has_module(m->config, RT_MODULE_embedding_norm, RT_PART_ENCODER))
         x = rt_block_norm(m, RT_MODULE_embedding_norm, -1, x);
     return rt_block_dropout(m, x, m->config->dropout);

@@ -70,6 +70,12 @@ static bool expand_layer_norm(rt_rewriter *rewriter, rt_node node) {
     return true;
 }
 
+static bool expand_stop_gradient(rt_rewriter *rewriter, rt_node node) {
+    rt_rewriter_set(rewriter, rt_graph_result(rewriter->old, node, 0),
+                    rt_rewriter_operand(rewriter, node, 0));
+    return true;
+}
+
 /* ---- reductions */
 
 /* Reduces the axes [first, last] of x away. A run that ends with the last axis goes one axis at a

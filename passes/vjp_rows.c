@@ -90,6 +90,29 @@ void vjp_attention(rt_vjp *v) {
     for (size_t i = 0; i < 3; ++i) give(v, i, gradients[i]);
 }
 
+_Static_assert((int)RT_ATTR_relation_loss_longest - (int)RT_ATTR_relation_loss_heads ==
+                   (int)RT_ATTR_relation_loss_gradient_longest -
+                       (int)RT_ATTR_relation_loss_gradient_heads,
+               "relation_loss_gradient begins with the attributes of relation_loss");
+enum { RELATION_ATTRS = RT_ATTR_relation_loss_longest - RT_ATTR_relation_loss_heads + 1 };
+
+/* The scores of each side are made again from queries and keys; the equations are
+ * relation_loss_gradient's. */
+void vjp_relation_loss(rt_vjp *v) {
+    rt_value operands[8] = {v->dy}, gradients[2];
+    rt_attr attrs[RELATION_ATTRS + 1];
+    for (size_t i = 0; i < v->in_count; ++i) operands[1 + i] = v->in[i];
+    for (size_t i = 0; i < RELATION_ATTRS; ++i) attrs[i] = v->attrs[i];
+    for (size_t side = 0; side < 2; ++side) {
+        if (!wants(v, 2 * side) && !wants(v, 2 * side + 1)) continue;
+        attrs[RELATION_ATTRS] = (rt_attr){.integer = side == 1};
+        if (!rt_build_results(v->b, RT_OP_relation_loss_gradient, operands, v->in_count + 1, attrs,
+                              gradients))
+            return;
+        for (size_t i = 0; i < 2; ++i) give(v, 2 * side + i, gradients[i]);
+    }
+}
+
 /* With a_t the pre-activations: da from lstm_gradient; the recurrent matrix met h_{t-1} at token t:
  *   dR = sum_t da_t h_{t-1}' */
 void vjp_lstm(rt_vjp *v) {

@@ -17,7 +17,7 @@ static int64_t transpose_numbers(const attention_facts *f) {
 rt_dim attention_scratch(const rt_graph *graph, rt_node node) {
     attention_facts f = attention_describe(graph, node);
     int64_t strips = (int64_t)ATTENTION_KEYS * ATTENTION_QUERIES, singles = 5 * ATTENTION_QUERIES;
-    return attention_scratch_bytes(graph, node, 2, transpose_numbers(&f) + strips + singles);
+    return attention_scratch_bytes(graph, &f, 2, transpose_numbers(&f) + strips + singles);
 }
 
 /* Scores and values: 2 products of Q x longest x width at most. */
@@ -210,7 +210,8 @@ static void emit_queries(attention_block *block, void *state) {
     emit_scaling(block, own, true);
 }
 
-static void emit_unit(attention_unit *unit) {
+static void emit_unit(attention_unit *unit, void *state) {
+    (void)state;
     const attention_facts *facts = unit->facts;
     rt_emitter *e = unit->build->e;
     LLVMValueRef zero = rt_emit_i64(e, 0);
@@ -230,5 +231,6 @@ static void emit_unit(attention_unit *unit) {
 }
 
 void emit_attention(rt_kernel_build *build) {
-    attention_emit_units(build, emit_unit);
+    attention_facts facts = attention_describe(build->graph, build->node);
+    attention_emit_units(build, &facts, emit_unit, NULL);
 }

@@ -31,6 +31,8 @@ typedef struct attention_facts {
     rt_dim longest;
 } attention_facts;
 attention_facts attention_describe(const rt_graph *graph, rt_node node);
+/* Sets the sizes of heads, of which there are `heads` in the width. */
+void attention_set_width(attention_facts *facts, int64_t width);
 
 /* The unit being worked on. */
 typedef struct attention_unit {
@@ -39,19 +41,28 @@ typedef struct attention_unit {
     unsigned lanes;     /* of the target's vectors */
     int64_t panel;      /* queries of a block, the stride from strip to strip */
     int64_t scratch_at; /* numbers of scratch given out so far */
-    LLVMValueRef head;
+    LLVMValueRef row, head;
     packed_row keys, queries;
     LLVMValueRef positions;                /* query_positions, or NULL */
     LLVMValueRef key_origin, query_origin; /* elements before the head's first number of the row */
     rt_draw draw;                          /* but for the position, which is the query's */
 } attention_unit;
 
-/* Emits a loop over the units that have keys or queries and `body` in it. */
-typedef void (*attention_body)(attention_unit *unit);
-void attention_emit_units(rt_kernel_build *build, attention_body body);
+/* Emits a loop over the units and `body` in it: over all, or over those that have keys or queries.
+ */
+typedef void (*attention_body)(attention_unit *unit, void *state);
+void attention_emit_all_units(rt_kernel_build *build, const attention_facts *facts,
+                              attention_body body, void *state);
+void attention_emit_units(rt_kernel_build *build, const attention_facts *facts, attention_body body,
+                          void *state);
+LLVMValueRef attention_has_tokens(const attention_unit *unit); /* i1 */
+/* Index of the unit in an array [B,heads]. */
+LLVMValueRef attention_unit_at(const attention_unit *unit);
+/* The same row and head in arrays of another width. */
+attention_unit attention_unit_of(const attention_unit *unit, const attention_facts *facts);
 
 /* Bytes for `numbers` numbers and `copies` copies of one head of the longest row. */
-rt_dim attention_scratch_bytes(const rt_graph *graph, rt_node node, int64_t copies,
+rt_dim attention_scratch_bytes(const rt_graph *graph, const attention_facts *facts, int64_t copies,
                                int64_t numbers);
 /* The next `numbers` numbers of the worker's scratch, a multiple of 16. */
 LLVMValueRef attention_take(attention_unit *unit, int64_t numbers);
@@ -99,6 +110,13 @@ LLVMValueRef attention_rows_from(const attention_unit *unit, attention_rows rows
 /* strips[key_count][panel] = the block's keys among all times a transpose. */
 void attention_emit_scores(const attention_block *block, attention_rows keys,
                            LLVMValueRef transposed, LLVMValueRef strips);
+/* Products of the block's strips x, one row per key with the queries side by side:
+ * result (of keys) += x q, with the block's queries q, beginning with the first block of queries;
+ * result (of queries) += x' k, with the row's keys k, beginning with the first block of keys. */
+void attention_emit_key_gradient(const attention_block *block, LLVMValueRef strips,
+                                 attention_rows queries, LLVMValueRef result);
+void attention_emit_query_gradient(const attention_block *block, LLVMValueRef strips,
+                                   attention_rows keys, LLVMValueRef result);
 /* Makes scores of keys that do not count -inf, and of those up to the next KEY_STEP behind the
  * last.
  */

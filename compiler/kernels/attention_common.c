@@ -10,6 +10,13 @@ _Static_assert(RT_ATTR_attention_causal - RT_ATTR_attention_heads ==
                        RT_ATTR_attention_gradient_longest - RT_ATTR_attention_gradient_heads,
                "forward and gradient have the same attributes");
 
+void attention_set_width(attention_facts *facts, int64_t width) {
+    int64_t pad = RT_TRANSPOSE_PAD;
+    facts->width = width;
+    facts->head_size = width / facts->heads;
+    facts->padded_head_size = (facts->head_size + pad - 1) / pad * pad;
+}
+
 attention_facts attention_describe(const rt_graph *graph, rt_node node) {
     const rt_node_info *info = rt_graph_node(graph, node);
     bool is_gradient = info->op == RT_OP_attention_gradient;
@@ -23,9 +30,8 @@ attention_facts attention_describe(const rt_graph *graph, rt_node node) {
                          .longest = attrs[RT_ATTR_attention_longest - RT_ATTR_attention_heads].dim,
                          .query = is_gradient ? 1 : 0,
                          .offsets = is_gradient ? 6 : 3};
-    f.width = kernel_constant(graph, kernel_operand_type(graph, node, f.query).dims[1]);
-    f.head_size = f.width / f.heads;
-    f.padded_head_size = (f.head_size + RT_TRANSPOSE_PAD - 1) / RT_TRANSPOSE_PAD * RT_TRANSPOSE_PAD;
+    attention_set_width(&f,
+                        kernel_constant(graph, kernel_operand_type(graph, node, f.query).dims[1]));
     return f;
 }
 
@@ -39,11 +45,10 @@ rt_dim attention_range(const rt_graph *graph, rt_node node) {
     return kernel_scaled(graph, rows, f.heads);
 }
 
-rt_dim attention_scratch_bytes(const rt_graph *graph, rt_node node, int64_t copies,
+rt_dim attention_scratch_bytes(const rt_graph *graph, const attention_facts *facts, int64_t copies,
                                int64_t numbers) {
     rt_dim_table *dims = kernel_dims(graph);
-    attention_facts f = attention_describe(graph, node);
-    rt_dim copy = kernel_scaled(graph, f.longest, copies * f.padded_head_size);
+    rt_dim copy = kernel_scaled(graph, facts->longest, copies * facts->padded_head_size);
     return kernel_scaled(graph, rt_dim_add(dims, copy, rt_dim_constant(dims, numbers)), 4);
 }
 
@@ -97,31 +102,64 @@ static LLVMValueRef emit_row_of_unit(attention_unit *unit, LLVMValueRef number, 
     return LLVMBuildUDiv(e->builder, within, together, "");
 }
 
-void attention_emit_units(rt_kernel_build *build, attention_body body) {
+LLVMValueRef attention_has_tokens(const attention_unit *unit) {
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef most = emit_greater_of(e, unit->keys.length, unit->queries.length);
+    return LLVMBuildICmp(e->builder, LLVMIntSGT, most, rt_emit_i64(e, 0), "");
+}
+
+LLVMValueRef attention_unit_at(const attention_unit *unit) {
+    rt_emitter *e = unit->build->e;
+    return add(e, mul(e, unit->row, rt_emit_i64(e, unit->facts->heads)), unit->head);
+}
+
+attention_unit attention_unit_of(const attention_unit *unit, const attention_facts *facts) {
+    attention_unit other = *unit;
+    other.facts = facts;
+    other.key_origin = emit_origin(&other, other.keys);
+    other.query_origin = emit_origin(&other, other.queries);
+    return other;
+}
+
+void attention_emit_all_units(rt_kernel_build *build, const attention_facts *facts,
+                              attention_body body, void *state) {
     rt_emitter *e = build->e;
-    attention_facts facts = attention_describe(build->graph, build->node);
-    rt_dim behind = kernel_operand_type(build->graph, build->node, facts.offsets).dims[0];
-    LLVMValueRef zero = rt_emit_i64(e, 0), one = rt_emit_i64(e, 1);
-    LLVMValueRef rows = sub(e, build->size(build, behind), one);
+    rt_dim behind = kernel_operand_type(build->graph, build->node, facts->offsets).dims[0];
+    LLVMValueRef one = rt_emit_i64(e, 1), rows = sub(e, build->size(build, behind), one);
     rt_loop loop = rt_emit_loop_begin(e, build->begin, build->end, one, "unit");
     attention_unit unit = {.build = build,
-                           .facts = &facts,
+                           .facts = facts,
                            .lanes = rt_emit_target_lanes(e, 4),
                            .panel = rt_product_strip(e, RT_F32)};
-    LLVMValueRef row = emit_row_of_unit(&unit, loop.index, rows);
-    unit.keys = emit_packed_row(e, build->operands[facts.offsets], row);
-    LLVMValueRef query_offsets = build->operands[facts.offsets + 3];
-    unit.queries = query_offsets ? emit_packed_row(e, query_offsets, row) : unit.keys;
-    LLVMValueRef most = emit_greater_of(e, unit.keys.length, unit.queries.length);
-    rt_branch branch =
-        rt_emit_if_begin(e, LLVMBuildICmp(e->builder, LLVMIntSGT, most, zero, ""), "tokens");
-    unit.positions = build->operands[facts.offsets + 4];
+    unit.row = emit_row_of_unit(&unit, loop.index, rows);
+    unit.keys = emit_packed_row(e, build->operands[facts->offsets], unit.row);
+    LLVMValueRef query_offsets = build->operands[facts->offsets + 3];
+    unit.queries = query_offsets ? emit_packed_row(e, query_offsets, unit.row) : unit.keys;
+    unit.positions = build->operands[facts->offsets + 4];
     unit.key_origin = emit_origin(&unit, unit.keys);
     unit.query_origin = emit_origin(&unit, unit.queries);
-    unit.draw = emit_draw(&unit, row);
-    body(&unit);
-    rt_emit_if_end(e, &branch);
+    body(&unit, state);
     rt_emit_loop_end(e, &loop);
+}
+
+typedef struct inner_body {
+    attention_body body;
+    void *state;
+} inner_body;
+
+static void emit_with_tokens(attention_unit *unit, void *state) {
+    const inner_body *inner = state;
+    rt_emitter *e = unit->build->e;
+    rt_branch branch = rt_emit_if_begin(e, attention_has_tokens(unit), "tokens");
+    unit->draw = emit_draw(unit, unit->row);
+    inner->body(unit, inner->state);
+    rt_emit_if_end(e, &branch);
+}
+
+void attention_emit_units(rt_kernel_build *build, const attention_facts *facts, attention_body body,
+                          void *state) {
+    inner_body inner = {body, state};
+    attention_emit_all_units(build, facts, emit_with_tokens, &inner);
 }
 
 static LLVMValueRef emit_head(const attention_unit *unit, LLVMValueRef array, LLVMValueRef origin,
@@ -253,6 +291,46 @@ void attention_emit_scores(const attention_block *block, attention_rows keys,
                                      .rows = block->key_count,
                                      .columns = block->columns,
                                      .inner = rt_emit_i64(e, unit->facts->head_size)});
+}
+
+void attention_emit_key_gradient(const attention_block *block, LLVMValueRef strips,
+                                 attention_rows queries, LLVMValueRef result) {
+    const attention_unit *unit = block->unit;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef zero = rt_emit_i64(e, 0);
+    rt_emit_product(
+        e, &(rt_product){.dtype = RT_F32,
+                         .a = strips,
+                         .a_row = rt_emit_i64(e, unit->panel),
+                         .a_inner = rt_emit_i64(e, 1),
+                         .b = queries.at,
+                         .b_inner = queries.stride,
+                         .c = attention_key(unit, result, block->key),
+                         .c_row = rt_emit_i64(e, unit->facts->width),
+                         .rows = block->key_count,
+                         .columns = rt_emit_i64(e, unit->facts->head_size),
+                         .inner = block->count,
+                         .adds = LLVMBuildICmp(e->builder, LLVMIntSGT, block->first, zero, "")});
+}
+
+void attention_emit_query_gradient(const attention_block *block, LLVMValueRef strips,
+                                   attention_rows keys, LLVMValueRef result) {
+    const attention_unit *unit = block->unit;
+    rt_emitter *e = unit->build->e;
+    LLVMValueRef zero = rt_emit_i64(e, 0);
+    rt_emit_product(
+        e, &(rt_product){.dtype = RT_F32,
+                         .a = strips,
+                         .a_row = rt_emit_i64(e, 1),
+                         .a_inner = rt_emit_i64(e, unit->panel),
+                         .b = attention_rows_from(unit, keys, block->key),
+                         .b_inner = keys.stride,
+                         .c = attention_query(unit, result, block->first),
+                         .c_row = rt_emit_i64(e, unit->facts->width),
+                         .rows = block->count,
+                         .columns = rt_emit_i64(e, unit->facts->head_size),
+                         .inner = block->key_count,
+                         .adds = LLVMBuildICmp(e->builder, LLVMIntSGT, block->key, zero, "")});
 }
 
 static void fill_strip(const attention_block *block, LLVMValueRef strips, LLVMValueRef row) {

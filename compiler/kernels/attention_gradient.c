@@ -20,8 +20,7 @@ static int64_t transpose_numbers(const attention_facts *f) {
 rt_dim attention_gradient_scratch(const rt_graph *graph, rt_node node) {
     attention_facts f = attention_describe(graph, node);
     int64_t strips = (int64_t)ATTENTION_KEYS * ATTENTION_QUERIES, singles = 3 * ATTENTION_QUERIES;
-    return attention_scratch_bytes(graph, node, 2,
-                                   4 * transpose_numbers(&f) + 2 * strips + singles);
+    return attention_scratch_bytes(graph, &f, 2, 4 * transpose_numbers(&f) + 2 * strips + singles);
 }
 
 /* Five products where the forward has two. */
@@ -83,57 +82,19 @@ static void emit_gradients(const attention_lanes *lanes, void *state) {
     attention_emit_pass(lanes, gradient_step, rt_emit_i64(e, 0), own);
 }
 
-/* ---- products */
-
-/* result (of keys) += strips' x (of the block's queries). */
-static void emit_key_gradient(const attention_block *block, LLVMValueRef strips, attention_rows x,
-                              int result) {
-    const attention_unit *unit = block->unit;
-    rt_emitter *e = unit->build->e;
-    LLVMValueRef zero = rt_emit_i64(e, 0);
-    rt_emit_product(
-        e, &(rt_product){.dtype = RT_F32,
-                         .a = strips,
-                         .a_row = rt_emit_i64(e, unit->panel),
-                         .a_inner = rt_emit_i64(e, 1),
-                         .b = x.at,
-                         .b_inner = x.stride,
-                         .c = attention_key(unit, unit->build->results[result], block->key),
-                         .c_row = rt_emit_i64(e, unit->facts->width),
-                         .rows = block->key_count,
-                         .columns = rt_emit_i64(e, unit->facts->head_size),
-                         .inner = block->count,
-                         .adds = LLVMBuildICmp(e->builder, LLVMIntSGT, block->first, zero, "")});
-}
+/* ---- blocks */
 
 static void emit_keys(attention_block *block, void *state) {
     backward *own = state;
-    const attention_unit *unit = block->unit;
-    rt_kernel_build *build = unit->build;
-    rt_emitter *e = build->e;
-    LLVMValueRef zero = rt_emit_i64(e, 0);
+    LLVMValueRef *results = block->unit->build->results;
     attention_emit_scores(block, own->keys, own->queries_across, own->p);
     attention_emit_scores(block, own->values, own->d_out_across, own->ds);
     attention_emit_masks(block, own->p);
     attention_emit_lanes(block, emit_gradients, own);
-    emit_key_gradient(block, own->p, own->d_out, D_VALUE);
-    emit_key_gradient(block, own->ds, own->queries, D_KEY);
-    rt_emit_product(
-        e, &(rt_product){.dtype = RT_F32,
-                         .a = own->ds,
-                         .a_row = rt_emit_i64(e, 1),
-                         .a_inner = rt_emit_i64(e, unit->panel),
-                         .b = attention_rows_from(unit, own->keys, block->key),
-                         .b_inner = own->keys.stride,
-                         .c = attention_query(unit, build->results[D_QUERY], block->first),
-                         .c_row = rt_emit_i64(e, unit->facts->width),
-                         .rows = block->count,
-                         .columns = rt_emit_i64(e, unit->facts->head_size),
-                         .inner = block->key_count,
-                         .adds = LLVMBuildICmp(e->builder, LLVMIntSGT, block->key, zero, "")});
+    attention_emit_key_gradient(block, own->p, own->d_out, results[D_VALUE]);
+    attention_emit_key_gradient(block, own->ds, own->queries, results[D_KEY]);
+    attention_emit_query_gradient(block, own->ds, own->keys, results[D_QUERY]);
 }
-
-/* ---- a block of queries */
 
 /* d_out . out of the head at one query. */
 static LLVMValueRef emit_mean(const attention_unit *unit, LLVMValueRef query) {
@@ -182,7 +143,8 @@ static void emit_queries(attention_block *block, void *state) {
     attention_emit_key_blocks(block, emit_keys, own);
 }
 
-static void emit_unit(attention_unit *unit) {
+static void emit_unit(attention_unit *unit, void *state) {
+    (void)state;
     int64_t transpose = transpose_numbers(unit->facts);
     int64_t strips = (int64_t)ATTENTION_KEYS * ATTENTION_QUERIES;
     backward own = {.queries_across = attention_take(unit, transpose),
@@ -206,5 +168,6 @@ static void emit_unit(attention_unit *unit) {
 }
 
 void emit_attention_gradient(rt_kernel_build *build) {
-    attention_emit_units(build, emit_unit);
+    attention_facts facts = attention_describe(build->graph, build->node);
+    attention_emit_units(build, &facts, emit_unit, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/training/feature_terms.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Added under roots of sums of squares, as PyTorch's cosine loss has it. */
@@ -156,6 +157,74 @@ static rt_value state_pair(const term_builder *t, const char *pair) {
     return is_of_columns ? rt_build_div(b, loss, rt_build_dim_as(b, width, RT_F32)) : loss;
 }
 
+/* ---- scores */
+
+/* 1/sqrt(d) of a side's heads; 0 after a diagnostic. */
+static double scale_of(const term_builder *t, rt_value query) {
+    rt_type type = rt_builder_type(t->b, query);
+    int64_t width, heads = t->term->heads;
+    const rt_dim_table *dims = rt_module_dims(t->b->module);
+    if (type.rank == 2 && rt_dim_is_constant(dims, type.dims[1], &width) && width % heads == 0)
+        return 1 / sqrt((double)(width / heads));
+    (void)rt_pass_fail(t->context, RT_INVALID_DATA, "%lld heads do not divide values of type %s",
+                       (long long)heads, rt_type_text(dims, type, t->context->scratch));
+    return 0;
+}
+
+/* f32[B,1]: how many tokens of each row count. */
+static rt_value count_tokens(const term_builder *t, rt_value offsets, rt_dim rows) {
+    rt_builder *b = t->b;
+    rt_dim_table *dims = rt_module_dims(b->module);
+    rt_dim one = rt_dim_constant(dims, 1), column[2] = {rows, one};
+    if (rt_value_is(t->key_mask) && !t->term->counts_padding) {
+        rt_dim tokens[2] = {rt_builder_type(b, t->key_mask).dims[0], one};
+        rt_value mask = rt_build_reshape(b, rt_build_cast(b, t->key_mask, RT_F32), tokens, 2);
+        return rt_build_segment_sum(b, mask, offsets);
+    }
+    rt_value starts = rt_build_slice(b, offsets, 0, rt_dim_constant(dims, 0), rows, 1);
+    rt_value ends = rt_build_slice(b, offsets, 0, one, rows, 1);
+    rt_value lengths = rt_build_cast(b, rt_build_sub(b, ends, starts), RT_F32);
+    return rt_build_reshape(b, lengths, column, 2);
+}
+
+/* Squares: the mean over heads and pairs of tokens. A divergence: over heads and a row's tokens,
+ * then over rows. Padded keys count as equal; padded queries count where padding does. */
+static rt_value average_scores(const term_builder *t, rt_value sums, rt_value offsets) {
+    rt_builder *b = t->b;
+    rt_type type = rt_builder_type(b, sums);
+    rt_value heads = rt_build_dim_as(b, type.dims[1], RT_F32);
+    rt_value counts = count_tokens(t, offsets, type.dims[0]);
+    if (t->term->kind == RT_LOSS_MSE) {
+        rt_value pairs = rt_build_sum_all(b, rt_build_mul(b, counts, counts));
+        return rt_build_div(b, rt_build_sum_all(b, sums), rt_build_mul(b, pairs, heads));
+    }
+    rt_value total = rt_build_sum_all(b, rt_build_div(b, sums, counts));
+    rt_value rows = rt_build_dim_as(b, type.dims[0], RT_F32);
+    return rt_build_div(b, total, rt_build_mul(b, rows, heads));
+}
+
+/* "QUERY*KEY:QUERY*KEY" */
+static rt_value score_pair(const term_builder *t, const char *pair) {
+    rt_relation relation = {.row_offsets = need_input(t, "row_offsets"),
+                            .key_mask = t->key_mask,
+                            .query_mask = t->term->counts_padding ? RT_NO_VALUE : t->key_mask,
+                            .heads = t->term->heads,
+                            .is_divergence = t->term->kind == RT_LOSS_KL,
+                            .longest = rt_module_symbol(t->b->module, "S")};
+    relation.query = take_value(t, t->student, &pair, "*:");
+    relation.key = take_value(t, t->student, &pair, "*:");
+    relation.target_query = take_value(t, t->teacher, &pair, "*:");
+    relation.target_key = take_value(t, t->teacher, &pair, "*:");
+    bool is_whole = rt_value_is(relation.query) && rt_value_is(relation.key) &&
+                    rt_value_is(relation.target_query) && rt_value_is(relation.target_key) &&
+                    rt_value_is(relation.row_offsets);
+    if (!is_whole) return RT_NO_VALUE;
+    relation.scale = scale_of(t, relation.query);
+    relation.target_scale = scale_of(t, relation.target_query);
+    if (relation.scale == 0 || relation.target_scale == 0) return RT_NO_VALUE;
+    return average_scores(t, rt_build_relation_loss(t->b, &relation), relation.row_offsets);
+}
+
 /* ---- the whole */
 
 static term_builder begin(rt_builder *b, rt_pass_context *context, const rt_loss_term *term,
@@ -172,12 +241,9 @@ rt_value rt_build_feature_term(rt_builder *b, rt_pass_context *context, const rt
                                const rt_inlined_model *student, const rt_inlined_model *teacher) {
     term_builder t = begin(b, context, term, student, teacher);
     rt_value sum = RT_NO_VALUE;
-    if (term->form == RT_FORM_SCORES) {
-        (void)rt_pass_fail(context, RT_UNSUPPORTED, "scores cannot be compared yet");
-        return sum;
-    }
     for (size_t i = 0; i < term->pair_count; ++i) {
-        rt_value loss = state_pair(&t, term->pairs[i]);
+        rt_value loss = term->form == RT_FORM_SCORES ? score_pair(&t, term->pairs[i])
+                                                     : state_pair(&t, term->pairs[i]);
         if (!rt_value_is(loss)) return loss;
         sum = i == 0 ? loss : rt_build_add(b, sum, loss);
     }

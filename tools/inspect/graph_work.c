@@ -45,6 +45,26 @@ static rt_dim attention_gradient_work(const work_node *n) {
     return rt_dim_multiply(n->dims, work, rt_dim_constant(n->dims, 10));
 }
 
+/* The scores of both sides. */
+static rt_dim relation_products(const work_node *n, uint32_t first, int64_t gradients) {
+    rt_dim longest =
+        n->info->attrs[RT_ATTR_relation_loss_longest - RT_ATTR_relation_loss_heads].dim;
+    rt_dim own = rt_type_elements(n->dims, operand_type(n, first));
+    rt_dim both = rt_dim_add(n->dims, own, rt_type_elements(n->dims, operand_type(n, first + 2)));
+    rt_dim more = rt_dim_multiply(n->dims, own, rt_dim_constant(n->dims, gradients));
+    rt_dim work = rt_dim_multiply(n->dims, rt_dim_add(n->dims, both, more), longest);
+    return rt_dim_multiply(n->dims, work, rt_dim_constant(n->dims, 2));
+}
+
+static rt_dim relation_loss_work(const work_node *n) {
+    return relation_products(n, 0, 0);
+}
+
+/* Scores again, and two products of one side. */
+static rt_dim relation_loss_gradient_work(const work_node *n) {
+    return relation_products(n, 1, 2);
+}
+
 /* A product with the recurrent weights, [4H,H], for each token. */
 static rt_dim recurrent_work(const work_node *n, uint32_t recurrent) {
     rt_dim weights = rt_type_elements(n->dims, operand_type(n, recurrent));
@@ -69,6 +89,8 @@ static const struct {
     {RT_OP_matmul_int4, panel_product_work},
     {RT_OP_attention, attention_work},
     {RT_OP_attention_gradient, attention_gradient_work},
+    {RT_OP_relation_loss, relation_loss_work},
+    {RT_OP_relation_loss_gradient, relation_loss_gradient_work},
     {RT_OP_lstm, lstm_work},
     {RT_OP_lstm_gradient, lstm_gradient_work},
 };

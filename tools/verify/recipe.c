@@ -55,8 +55,8 @@ static bool read_features(reader *r, const char *on, recipe_term *term) {
     const char *layers = list_text(r, "layer_map_attention");
     const char *tokens = r->recipe->counts_padding ? ", tokens: all" : "";
     if ((!is_hidden && !is_attention) || !layers) return false;
-    term->outputs[0] = is_hidden ? "hidden" : "attention";
-    term->outputs[1] = is_hidden ? "embedding" : NULL;
+    term->outputs[0] = is_hidden ? "embedding" : "attention";
+    term->outputs[1] = is_hidden ? "hidden" : NULL;
     term->kind = "mse";
     term->keys = rt_arena_format(r->arena, "%s%s", is_hidden ? ", projection: shared" : "", tokens);
     term->layers = rt_arena_format(r->arena, ", teacher_layers: %s", layers);
