@@ -22,6 +22,7 @@ typedef struct program {
     rt_job job;
     rt_job_options options;
     rt_imported_model student, teacher; /* of ONNX files */
+    rt_imported_model others[RT_MAX_TEACHERS - 1];
     rt_program_options watch;
     const char *trained; /* of an adapted program: where its weights are */
     bool merges;
@@ -73,7 +74,16 @@ static rt_status set_layers(program *p) {
 
 static rt_status set_loss(program *p) {
     RT_TRY(set_option(p, RT_PASS_distil, "terms", p->job.distil_terms));
-    RT_TRY(set_option(p, RT_PASS_distil, "classes", p->job.distil_classes));
+    const rt_job *job = &p->job;
+    if (job->teacher.classes)
+        RT_TRY(set_option(p, RT_PASS_distil, "classes", job->teacher.classes));
+    for (size_t i = 0; i < job->other_count; ++i) {
+        const char *key = rt_arena_format(&p->arena, "classes.%zu", i + 2);
+        if (!key) return RT_OUT_OF_MEMORY;
+        if (job->others[i].classes)
+            RT_TRY(set_option(p, RT_PASS_distil, key, job->others[i].classes));
+    }
+    if (job->unlabelled) RT_TRY(set_option(p, RT_PASS_distil, "unlabelled", job->unlabelled));
     if (p->watch.shows_features) RT_TRY(set_option(p, RT_PASS_distil, "features", "true"));
     return set_option(p, RT_PASS_distil, "regression", p->job.is_regression ? "true" : "false");
 }
@@ -117,9 +127,8 @@ static rt_status set_optimiser(program *p) {
 
 /* ---- models */
 
-/* Imports what `key` names, where that is an ONNX file. */
-static rt_status import_origin(program *p, rt_spec_key key, rt_imported_model *model) {
-    const rt_spec_value *from = rt_spec_get(p->spec, key);
+/* Imports what is named, where that is an ONNX file. */
+static rt_status import_origin(program *p, const rt_spec_value *from, rt_imported_model *model) {
     if (rt_origin_of(from) != RT_ORIGIN_ONNX) return RT_OK;
     /* The program reads the weights from wherever it is started. */
     char *real = realpath(from->path, NULL);
@@ -134,20 +143,40 @@ static rt_status import_origin(program *p, rt_spec_key key, rt_imported_model *m
     return status;
 }
 
+/* Teachers behind the first. */
+static rt_status import_others(program *p) {
+    size_t count = rt_spec_item_count(p->spec, RT_SPEC_SECTION_teacher);
+    for (size_t i = 0; i < count && i < RT_MAX_TEACHERS - 1; ++i) {
+        const rt_recognition *found = &p->others[i].found;
+        RT_TRY(import_origin(p, rt_spec_item(p->spec, RT_SPEC_teacher_from, i), &p->others[i]));
+        if (p->others[i].is_recognised) p->options.other_imports[i] = &found->config;
+        p->options.other_mismatches[i] = found->reason;
+    }
+    return RT_OK;
+}
+
 /* Reads the job; what was imported becomes parameters of its family. */
 static rt_status read_job(program *p) {
     const rt_recognition *student = &p->student.found, *teacher = &p->teacher.found;
-    RT_TRY(import_origin(p, RT_SPEC_model_from, &p->student));
-    RT_TRY(import_origin(p, RT_SPEC_teacher_from, &p->teacher));
+    RT_TRY(import_origin(p, rt_spec_get(p->spec, RT_SPEC_model_from), &p->student));
+    RT_TRY(import_origin(p, rt_spec_get(p->spec, RT_SPEC_teacher_from), &p->teacher));
     if (p->student.is_recognised) p->options.student_import = &student->config;
     if (p->teacher.is_recognised) p->options.teacher_import = &teacher->config;
     p->options.student_mismatch = student->reason;
     p->options.teacher_mismatch = teacher->reason;
+    RT_TRY(import_others(p));
     RT_TRY(rt_job_read(p->spec, &p->options, &p->arena, &p->job, p->diagnostics));
     if (p->student.is_recognised)
         RT_TRY(rt_recognition_adopt(p->module, student, &p->job.student.config, "", true));
     if (p->teacher.is_recognised)
         RT_TRY(rt_recognition_adopt(p->module, teacher, &p->job.teacher.config, "teacher/", false));
+    for (size_t i = 0; i < p->job.other_count; ++i) {
+        const char *prefix = rt_arena_format(&p->arena, "teacher/%zu/", i + 2);
+        if (!prefix) return RT_OUT_OF_MEMORY;
+        if (p->others[i].is_recognised)
+            RT_TRY(rt_recognition_adopt(p->module, &p->others[i].found, &p->job.others[i].config,
+                                        prefix, false));
+    }
     return RT_OK;
 }
 
@@ -211,6 +240,7 @@ static rt_status make(program *p, rt_status (*fill)(program *p)) {
     rt_pass_manager_destroy(p->manager);
     rt_imported_model_close(&p->student);
     rt_imported_model_close(&p->teacher);
+    for (size_t i = 0; i < RT_MAX_TEACHERS - 1; ++i) rt_imported_model_close(&p->others[i]);
     return status;
 }
 
@@ -231,6 +261,10 @@ static rt_status make_student(program *p) {
     }
     rt_module_remove_graph(p->module, "student");
     rt_module_remove_graph(p->module, "teacher");
+    for (size_t i = 0; i < p->job.other_count; ++i) {
+        const char *name = rt_arena_format(&p->arena, "teacher.%zu", i + 2);
+        if (name) rt_module_remove_graph(p->module, name);
+    }
     return rt_model_build(p->module, config, &build) ? RT_OK : rt_module_status(p->module);
 }
 

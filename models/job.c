@@ -4,6 +4,7 @@
 #include "models/job.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "models/build.h"
@@ -34,11 +35,15 @@ static void read_saved(rt_job_reader *r, const rt_spec_value *from, rt_job_model
     if (status != RT_OK) rt_diagnose(r->diagnostics, RT_ERROR, from->location, "%s", error.text);
 }
 
-static void read_import(rt_job_reader *r, const rt_spec_value *from, bool is_student,
+/* What was imported of an ONNX file, and why it is no encoder. */
+typedef struct imported_origin {
+    const rt_model_config *config;
+    const char *mismatch;
+} imported_origin;
+
+static void read_import(rt_job_reader *r, const rt_spec_value *from, imported_origin imported,
                         rt_job_model *model) {
-    const rt_job_options *o = r->options;
-    const rt_model_config *import = is_student ? o->student_import : o->teacher_import;
-    const char *mismatch = is_student ? o->student_mismatch : o->teacher_mismatch;
+    const rt_model_config *import = imported.config;
     rt_error error;
     if (rt_saved_model_find(from->path, r->arena, &model->files, &error) != RT_OK)
         rt_diagnose(r->diagnostics, RT_ERROR, from->location, "%s", error.text);
@@ -50,19 +55,38 @@ static void read_import(rt_job_reader *r, const rt_spec_value *from, bool is_stu
     }
     rt_diagnose(r->diagnostics, RT_ERROR, from->location,
                 "%s: the graph is no bert, distilbert or roberta encoder, which %s must be: %s",
-                from->path, is_student ? "what trains" : "a teacher",
-                mismatch ? mismatch : "it was not imported");
+                from->path, model == &r->job->student ? "what trains" : "a teacher",
+                imported.mismatch ? imported.mismatch : "it was not imported");
 }
 
-static void read_origin(rt_job_reader *r, rt_spec_key key, rt_job_model *model) {
-    const rt_spec_value *from = rt_spec_get(r->spec, key);
+static void read_origin(rt_job_reader *r, const rt_spec_value *from, imported_origin imported,
+                        rt_job_model *model) {
     model->origin = rt_origin_of(from);
     model->location = from->location;
     if (model->origin == RT_ORIGIN_SAVED) {
         read_saved(r, from, model);
     } else if (model->origin == RT_ORIGIN_ONNX) {
-        read_import(r, from, key == RT_SPEC_model_from, model);
+        read_import(r, from, imported, model);
     }
+}
+
+static void read_teachers(rt_job_reader *r) {
+    const rt_job_options *o = r->options;
+    rt_job *job = r->job;
+    size_t others = rt_spec_item_count(r->spec, RT_SPEC_SECTION_teacher);
+    if (!job->has_teacher) return;
+    read_origin(r, rt_spec_get(r->spec, RT_SPEC_teacher_from),
+                (imported_origin){o->teacher_import, o->teacher_mismatch}, &job->teacher);
+    if (others >= RT_MAX_TEACHERS) {
+        rt_diagnose(
+            r->diagnostics, RT_ERROR, rt_spec_section_location(r->spec, RT_SPEC_SECTION_teacher),
+            "there are %zu teachers, but at most %d can teach", others + 1, RT_MAX_TEACHERS);
+        return;
+    }
+    for (size_t i = 0; i < others; ++i)
+        read_origin(r, rt_spec_item(r->spec, RT_SPEC_teacher_from, i),
+                    (imported_origin){o->other_imports[i], o->other_mismatches[i]},
+                    &job->others[job->other_count++]);
 }
 
 /* Layers that start from a teacher's compute as the teacher's do, where the spec says nothing. */
@@ -85,7 +109,9 @@ static void adopt_teacher(rt_job_reader *r) {
 
 static void read_student(rt_job_reader *r) {
     rt_job_model *student = &r->job->student;
-    read_origin(r, RT_SPEC_model_from, student);
+    read_origin(r, rt_spec_get(r->spec, RT_SPEC_model_from),
+                (imported_origin){r->options->student_import, r->options->student_mismatch},
+                student);
     bool has_start = student->origin != RT_ORIGIN_RANDOM;
     if (has_start && !student->has_config) return;
     student->has_config =
@@ -151,6 +177,18 @@ static void read_method(rt_job_reader *r) {
                (rt_location){0});
 }
 
+/* What hard terms make of rows without labels, where there are any. */
+static void read_unlabelled(rt_job_reader *r) {
+    size_t count = rt_spec_item_count(r->spec, RT_SPEC_SECTION_loss);
+    if (!rt_spec_get(r->spec, RT_SPEC_data_unlabelled)->is_present) return;
+    r->job->unlabelled = "skip";
+    for (size_t i = 0; i < count; ++i) {
+        const rt_spec_value *value = rt_spec_item(r->spec, RT_SPEC_loss_unlabelled, i);
+        if (value->is_present) r->job->unlabelled = value->text;
+    }
+    if (strcmp(r->job->unlabelled, "teacher") == 0) r->job->reads_teacher_logits = true;
+}
+
 /* The rows of formats name metrics by their identifiers: ACCURACY for accuracy. */
 static const char *lower_case(rt_arena *arena, const char *text) {
     char *copy = rt_arena_copy_string(arena, text);
@@ -184,10 +222,11 @@ rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_are
     job->has_teacher = rt_spec_has_section(spec, RT_SPEC_SECTION_teacher);
     job->is_regression = rt_spec_is_regression(spec);
     job->has_key_mask = is_choice(rt_spec_get(spec, RT_SPEC_data_padding), "counted");
-    if (job->has_teacher) read_origin(&r, RT_SPEC_teacher_from, &job->teacher);
+    read_teachers(&r);
     read_student(&r);
     rt_job_read_vocabulary(&r);
     rt_job_read_loss(&r);
+    read_unlabelled(&r);
     rt_job_read_labels(&r);
     rt_job_check_fit(&r);
     read_method(&r);
@@ -225,6 +264,21 @@ rt_status rt_job_build_student(const rt_job *job, rt_module *module, const char 
     return build_model(&job->student, module, &build);
 }
 
+/* Teachers behind the first: their logits alone are read. */
+static rt_status build_others(const rt_job *job, rt_module *module) {
+    for (size_t i = 0; i < job->other_count; ++i) {
+        char name[32], prefix[32];
+        snprintf(name, sizeof name, "teacher.%zu", i + 2);
+        snprintf(prefix, sizeof prefix, "teacher/%zu/", i + 2);
+        rt_build_options build = {.graph_name = name,
+                                  .parameter_prefix = prefix,
+                                  .outputs = RT_OUTPUT_LOGITS,
+                                  .has_key_mask = job->has_key_mask};
+        if (job->others[i].has_config) RT_TRY(build_model(&job->others[i], module, &build));
+    }
+    return RT_OK;
+}
+
 rt_status rt_job_build(const rt_job *job, rt_module *module) {
     const rt_spec_value *layers = rt_spec_get(job->spec, RT_SPEC_model_layers_from);
     unsigned features = job->compares_features ? RT_OUTPUT_HIDDEN_STATES | RT_OUTPUT_ATTENTION : 0;
@@ -236,6 +290,7 @@ rt_status rt_job_build(const rt_job *job, rt_module *module) {
     RT_TRY(rt_job_build_student(job, module, "student", RT_OUTPUT_LOGITS | features, true));
     if (job->has_teacher && job->teacher.has_config)
         RT_TRY(build_model(&job->teacher, module, &teacher));
+    if (job->reads_teacher_logits) RT_TRY(build_others(job, module));
     if (!layers->is_present) return RT_OK;
     return rt_model_copy_layers(module, &job->student.config, &job->teacher.config, "teacher/",
                                 layers->integers, layers->location);

@@ -23,7 +23,10 @@ typedef struct rt_job_model {
     rt_model_config config; /* of the model as it is trained, or as the teacher runs */
     bool has_config;        /* false: an ONNX graph that matches no family */
     rt_location location;   /* of "from", or of the section */
+    const char *classes;    /* of a teacher: its class for each of the task's; NULL for the same */
 } rt_job_model;
+
+enum { RT_MAX_TEACHERS = 8 };
 
 /* An option of a pass, with the place in the spec that says it. */
 typedef struct rt_job_option {
@@ -36,6 +39,8 @@ enum { RT_MAX_JOB_OPTIONS = 32 };
 typedef struct rt_job {
     const rt_spec *spec; /* lent */
     rt_job_model student, teacher;
+    rt_job_model others[RT_MAX_TEACHERS - 1]; /* teachers behind the first */
+    size_t other_count;
     bool has_teacher, is_regression, has_key_mask;
     int64_t label_count;
     const char *const *labels; /* names, or NULL where nothing names them */
@@ -52,7 +57,8 @@ typedef struct rt_job {
     const char *phases, *rates;
     int64_t first_position; /* of a row's tokens */
     /* Options of the pass distil; "" where the pass's default holds. */
-    const char *distil_terms, *distil_classes;
+    const char *distil_terms;
+    const char *unlabelled; /* "skip" or "teacher"; NULL where all rows have labels */
     bool reads_teacher_logits; /* a term of the loss does */
     bool compares_features;    /* a term does: graphs have outputs for what is inside them */
 } rt_job;
@@ -61,6 +67,8 @@ typedef struct rt_job_options {
     /* Configurations recognised in ONNX origins, or NULL and why there is none. */
     const rt_model_config *student_import, *teacher_import;
     const char *student_mismatch, *teacher_mismatch;
+    const rt_model_config *other_imports[RT_MAX_TEACHERS - 1];
+    const char *other_mismatches[RT_MAX_TEACHERS - 1];
     bool may_lack_data; /* no vocabulary and no classes are needed: batches are given */
 } rt_job_options;
 
@@ -78,7 +86,8 @@ RT_MUST_CHECK rt_status rt_job_build_student(const rt_job *job, rt_module *modul
                                              bool is_training);
 /* Adds the graphs "student" (as it trains: with dropout, output "logits") and, where the teacher
  * has a configuration, "teacher" to the module, their parameters with sources: the teacher's under
- * "teacher/". Parameters that are in the module already, as after an import, keep theirs. */
+ * "teacher/"; of further teachers "teacher.2" … under "teacher/2/" …. Parameters that are in the
+ * module already, as after an import, keep theirs. */
 RT_MUST_CHECK rt_status rt_job_build(const rt_job *job, rt_module *module);
 
 /* The settings of the program as JSON: an object per section of runtime/settings.def with what the

@@ -64,14 +64,14 @@ static const char *join_labels(rt_arena *arena, const char *const *labels, int64
 }
 
 /* The teacher's class for each of the student's, by name; empty where the order is the same. */
-static void match_classes(rt_job_reader *r, const char *const *theirs) {
+static void match_classes(rt_job_reader *r, rt_job_model *teacher, const char *const *theirs) {
     rt_job *job = r->job;
     const char *order = "";
     bool is_same = true;
     for (int64_t i = 0; i < job->label_count; ++i) {
         int64_t index = find_label(theirs, job->label_count, job->labels[i]);
         if (index < 0) {
-            rt_diagnose(r->diagnostics, RT_ERROR, job->teacher.location,
+            rt_diagnose(r->diagnostics, RT_ERROR, teacher->location,
                         "the teacher has no class '%s'; its classes are %s, the task's %s",
                         job->labels[i], join_labels(r->arena, theirs, job->label_count),
                         join_labels(r->arena, job->labels, job->label_count));
@@ -81,32 +81,30 @@ static void match_classes(rt_job_reader *r, const char *const *theirs) {
         order = rt_arena_format(r->arena, "%s%s%lld", order, i ? " " : "", (long long)index);
         if (!order) return;
     }
-    if (!is_same) job->distil_classes = order;
+    if (!is_same) teacher->classes = order;
 }
 
-static void check_classes(rt_job_reader *r) {
-    rt_job *job = r->job;
-    const rt_model_config *teacher = &job->teacher.config;
-    const rt_spec_value *given = rt_spec_get(r->spec, RT_SPEC_teacher_labels);
-    int64_t count = teacher->label_count;
-    if (!job->teacher.has_config || !job->label_count || !job->reads_teacher_logits) return;
+static void check_classes(rt_job_reader *r, rt_job_model *teacher, const rt_spec_value *given) {
+    const rt_job *job = r->job;
+    int64_t count = teacher->config.label_count;
+    if (!teacher->has_config || !job->label_count || !job->reads_teacher_logits) return;
     if (count == 0) {
-        rt_diagnose(r->diagnostics, RT_ERROR, job->teacher.location,
+        rt_diagnose(r->diagnostics, RT_ERROR, teacher->location,
                     "the teacher has no classifier; it must have been trained for the task");
     } else if (given->is_present && (int64_t)given->count != count) {
         rt_diagnose(r->diagnostics, RT_ERROR, given->location,
                     "'labels' names %zu classes, but the teacher has %lld", given->count,
                     (long long)count);
     } else if (count != job->label_count) {
-        rt_diagnose(r->diagnostics, RT_ERROR, job->teacher.location,
+        rt_diagnose(r->diagnostics, RT_ERROR, teacher->location,
                     "the teacher gives %lld number%s per row, but the task has %lld%s%s",
                     (long long)count, count == 1 ? "" : "s", (long long)job->label_count,
                     job->labels ? ": " : "",
                     job->labels ? join_labels(r->arena, job->labels, job->label_count) : "");
     } else if (job->labels && given->is_present) {
-        match_classes(r, given->texts);
-    } else if (job->labels && rt_job_has_named_labels(teacher)) {
-        match_classes(r, teacher->labels);
+        match_classes(r, teacher, given->texts);
+    } else if (job->labels && rt_job_has_named_labels(&teacher->config)) {
+        match_classes(r, teacher, teacher->config.labels);
     }
 }
 
@@ -149,6 +147,12 @@ static void check_shape(rt_job_reader *r) {
         r->job->student.has_config = false;
 }
 
+static void check_teacher(rt_job_reader *r, rt_job_model *teacher, const rt_spec_value *labels) {
+    check_vocabulary(r, teacher, "the teacher");
+    check_length(r, teacher, "the teacher");
+    check_classes(r, teacher, labels);
+}
+
 void rt_job_check_fit(rt_job_reader *r) {
     rt_job *job = r->job;
     bool is_lstm = job->student.has_config && !rt_model_config_is_encoder(&job->student.config);
@@ -160,7 +164,11 @@ void rt_job_check_fit(rt_job_reader *r) {
     check_layers_from(r);
     check_shape(r);
     if (!job->has_teacher) return;
-    check_vocabulary(r, &job->teacher, "the teacher");
-    check_length(r, &job->teacher, "the teacher");
-    check_classes(r);
+    check_teacher(r, &job->teacher, rt_spec_get(r->spec, RT_SPEC_teacher_labels));
+    for (size_t i = 0; i < job->other_count; ++i)
+        check_teacher(r, &job->others[i], rt_spec_item(r->spec, RT_SPEC_teacher_labels, i));
+    if (job->other_count && !job->reads_teacher_logits)
+        rt_diagnose(r->diagnostics, RT_ERROR, job->others[0].location,
+                    "only soft and logit_mse terms read several teachers, and 'loss' has none; the "
+                    "first alone gives states");
 }

@@ -333,5 +333,4 @@ void rt_job_read_loss(rt_job_reader *r) {
         terms = terms ? rt_arena_format(r->arena, "%s+%s", terms, term) : term;
     }
     r->job->distil_terms = terms ? terms : "hard";
-    r->job->distil_classes = "";
 }

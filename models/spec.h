@@ -63,6 +63,8 @@ const rt_spec_row *rt_spec_row_of(rt_spec_key key);
 const char *rt_spec_section_name(rt_spec_section section);
 const char *rt_spec_section_help(rt_spec_section section);
 bool rt_spec_section_is_list(rt_spec_section section);
+/* One map, or several in a list: rt_spec_get gives the first one's values, items are the others. */
+bool rt_spec_section_may_repeat(rt_spec_section section);
 /* What a value of the row must be: "a whole number of at least 1"; a string in `arena`. */
 const char *rt_spec_expected(const rt_spec_row *row, rt_arena *arena);
 
@@ -99,7 +101,8 @@ rt_spec *rt_spec_parse(const char *text, size_t length, const char *path,
 void rt_spec_destroy(rt_spec *spec); /* NULL is fine */
 
 const rt_spec_value *rt_spec_get(const rt_spec *spec, rt_spec_key key);
-/* Items of a list section; `key` is one of that section, item < rt_spec_item_count. */
+/* Items of a list section, or those behind the first of one that may repeat; `key` is one of that
+ * section, item < rt_spec_item_count. */
 size_t rt_spec_item_count(const rt_spec *spec, rt_spec_section section);
 const rt_spec_value *rt_spec_item(const rt_spec *spec, rt_spec_key key, size_t item);
 

@@ -33,18 +33,18 @@ static bool has_choice(const rule_context *c, rt_spec_key key, const char *choic
 
 /* ---- task and data */
 
-static void check_labels(const rule_context *c, rt_spec_key key) {
-    const rt_spec_value *labels = get(c, key);
+static void check_labels(const rule_context *c, const rt_spec_value *labels) {
     if (!labels->is_present || !labels->texts) return;
     if (labels->count < 2) {
-        COMPLAIN(c, key, "'labels' must name at least two classes, not %zu", labels->count);
+        rt_diagnose(c->diagnostics, RT_ERROR, labels->location,
+                    "'labels' must name at least two classes, not %zu", labels->count);
         return;
     }
     for (size_t i = 0; i < labels->count; ++i) {
         for (size_t j = 0; j < i; ++j) {
             if (strcmp(labels->texts[i], labels->texts[j]) != 0) continue;
-            COMPLAIN(c, key, "'labels' names '%s' twice, as class %zu and %zu", labels->texts[i], j,
-                     i);
+            rt_diagnose(c->diagnostics, RT_ERROR, labels->location,
+                        "'labels' names '%s' twice, as class %zu and %zu", labels->texts[i], j, i);
         }
     }
 }
@@ -61,8 +61,10 @@ static void check_metric(const rule_context *c, bool is_regression) {
 
 static void check_task(const rule_context *c) {
     bool is_regression = rt_spec_is_regression(c->spec);
-    check_labels(c, RT_SPEC_task_labels);
-    check_labels(c, RT_SPEC_teacher_labels);
+    check_labels(c, get(c, RT_SPEC_task_labels));
+    check_labels(c, get(c, RT_SPEC_teacher_labels));
+    for (size_t i = 0; i < rt_spec_item_count(c->spec, RT_SPEC_SECTION_teacher); ++i)
+        check_labels(c, rt_spec_item(c->spec, RT_SPEC_teacher_labels, i));
     if (is_regression && is_present(c, RT_SPEC_task_labels))
         COMPLAIN(c, RT_SPEC_task_labels, "a regression has no labels; its rows hold numbers");
     check_metric(c, is_regression);
@@ -235,6 +237,22 @@ static void check_feature(const rule_context *c, size_t item) {
     rt_arena_deinit(&arena);
 }
 
+static void check_unlabelled(const rule_context *c, size_t item, bool is_hard, bool has_teacher) {
+    const rt_spec_value *value = rt_spec_item(c->spec, RT_SPEC_loss_unlabelled, item);
+    if (!value->is_present) return;
+    if (!is_hard)
+        rt_diagnose(c->diagnostics, RT_ERROR, value->location,
+                    "'unlabelled' is for hard terms; a term that compares with a teacher reads no "
+                    "labels");
+    else if (!is_present(c, RT_SPEC_data_unlabelled))
+        rt_diagnose(c->diagnostics, RT_ERROR, value->location,
+                    "'unlabelled' says what becomes of rows without labels, but there is no "
+                    "'data.unlabelled'");
+    else if (is_choice(value, "teacher") && !has_teacher)
+        rt_diagnose(c->diagnostics, RT_ERROR, value->location,
+                    "'unlabelled' is teacher, but the spec has no 'teacher'");
+}
+
 static void check_term(const rule_context *c, size_t item, bool has_teacher) {
     const rt_spec_value *kind = rt_spec_item(c->spec, RT_SPEC_loss_kind, item);
     const rt_spec_value *temperature = rt_spec_item(c->spec, RT_SPEC_loss_temperature, item);
@@ -258,7 +276,17 @@ static void check_term(const rule_context *c, size_t item, bool has_teacher) {
             c->diagnostics, RT_ERROR, reduction->location,
             "'reduction' is for terms that compare with a teacher; a hard term averages over "
             "rows");
+    check_unlabelled(c, item, is_hard, has_teacher);
     check_feature(c, item);
+}
+
+/* Rows without labels teach something only where a term reads a teacher. */
+static void check_unlabelled_rows(const rule_context *c, bool reads_teacher) {
+    if (!is_present(c, RT_SPEC_data_unlabelled) || reads_teacher) return;
+    COMPLAIN(
+        c, RT_SPEC_data_unlabelled,
+        "'unlabelled' names rows without labels, but no term of 'loss' compares with a teacher, "
+        "so nothing would be learnt of them");
 }
 
 static void check_loss(const rule_context *c) {
@@ -270,10 +298,12 @@ static void check_loss(const rule_context *c) {
         const rt_spec_value *kind = rt_spec_item(c->spec, RT_SPEC_loss_kind, i);
         const rt_spec_value *weight = rt_spec_item(c->spec, RT_SPEC_loss_weight, i);
         check_term(c, i, has_teacher);
-        reads_teacher = reads_teacher || !is_choice(kind, "hard");
+        reads_teacher = reads_teacher || !is_choice(kind, "hard") ||
+                        is_choice(rt_spec_item(c->spec, RT_SPEC_loss_unlabelled, i), "teacher");
         is_known = is_known && weight->is_present;
         total += weight->real;
     }
+    check_unlabelled_rows(c, reads_teacher);
     rt_location location = rt_spec_section_location(c->spec, RT_SPEC_SECTION_loss);
     if (count && is_known && total <= 0)
         rt_diagnose(c->diagnostics, RT_ERROR, location,

@@ -84,6 +84,8 @@ static void put_section(text_buffer *buffer, rt_spec_section section) {
     put_format(buffer, "\n## %s\n\n", rt_spec_section_name(section));
     put(buffer, rt_spec_section_help(section));
     if (rt_spec_section_is_list(section)) put(buffer, " A list; each item has these keys:");
+    if (rt_spec_section_may_repeat(section))
+        put(buffer, " One map, or a list of them, with these keys:");
     put(buffer, "\n\n| key | value | default | |\n|---|---|---|---|\n");
     for (int key = 0; key < RT_SPEC_KEY_COUNT; ++key) {
         const rt_spec_row *row = rt_spec_row_of((rt_spec_key)key);

@@ -152,6 +152,27 @@ static void read_list(const rt_spec_reader *reader, const yaml_node_t *list,
     }
 }
 
+/* One map, or a list of maps, of which the first stands for the section. */
+static void read_maps(const rt_spec_reader *reader, const yaml_node_t *node,
+                      rt_spec_section section) {
+    rt_spec_value *own = reader->spec->values + rt_spec_first_key(section);
+    if (node->type != YAML_SEQUENCE_NODE) {
+        read_map(reader, node, section, own);
+        return;
+    }
+    const yaml_node_item_t *first = node->data.sequence.items.start;
+    if (first == node->data.sequence.items.top)
+        rt_diagnose(reader->diagnostics, RT_ERROR, rt_spec_node_location(reader, node),
+                    "'%s' must be a map, or a list of at least one", rt_spec_section_name(section));
+    for (const yaml_node_item_t *item = first; item < node->data.sequence.items.top; ++item) {
+        const yaml_node_t *map = yaml_document_get_node(reader->document, *item);
+        rt_spec_value *values =
+            item == first ? own
+                          : add_item(reader->spec, section, rt_spec_node_location(reader, map));
+        if (values) read_map(reader, map, section, values);
+    }
+}
+
 static void read_root(const rt_spec_reader *reader, const yaml_node_t *root) {
     rt_spec *spec = reader->spec;
     if (root->type != YAML_MAPPING_NODE) {
@@ -175,6 +196,8 @@ static void read_root(const rt_spec_reader *reader, const yaml_node_t *root) {
         spec->parts[section].location = rt_spec_node_location(reader, name);
         if (rt_spec_section_is_list(section))
             read_list(reader, node, section);
+        else if (rt_spec_section_may_repeat(section))
+            read_maps(reader, node, section);
         else
             read_map(reader, node, section, spec->values + rt_spec_first_key(section));
     }
@@ -202,7 +225,8 @@ static rt_spec_value *find_override(const rt_spec_reader *reader, const char *pa
     }
     if (!find_key(reader, section, name + 1, location, key)) return NULL;
     spec->parts[section].is_given = true;
-    if (!rt_spec_section_is_list(section)) {
+    bool repeats = rt_spec_section_may_repeat(section);
+    if (!rt_spec_section_is_list(section) && (!repeats || dot == name)) {
         if (dot == name) return &spec->values[*key];
         rt_diagnose(reader->diagnostics, RT_ERROR, location, "'%s' has no parts; write %s.%s",
                     first, first, name + 1);
@@ -210,13 +234,14 @@ static rt_spec_value *find_override(const rt_spec_reader *reader, const char *pa
     }
     char *end;
     unsigned long index = strtoul(dot + 1, &end, 10);
-    size_t count = spec->parts[section].item_count;
+    size_t count = spec->parts[section].item_count + repeats;
     if (end == dot + 1 || end != name || index >= count) {
         rt_diagnose(reader->diagnostics, RT_ERROR, location,
                     "'%s': write %s.N.%s, with N from 0 and below the %zu items of the spec", path,
                     first, name + 1, count);
         return NULL;
     }
+    if (repeats && index-- == 0) return &spec->values[*key];
     return &spec->parts[section].items[index].values[*key - rt_spec_first_key(section)];
 }
 
@@ -289,30 +314,37 @@ static void complete_section(rt_spec_reader *reader, rt_spec_section section) {
             spec->values[key].location = rt_spec_section_location(spec, section);
             continue;
         }
-        if (!rt_spec_section_is_list(section)) {
+        if (!rt_spec_section_is_list(section))
             complete_value(reader, key, rt_spec_section_location(spec, section),
                            &spec->values[key]);
-            continue;
-        }
         for (size_t j = 0; j < part->item_count; ++j)
             complete_value(reader, key, part->items[j].location, &part->items[j].values[i]);
     }
 }
 
 /* Values given by overrides have no line; their paths start at the current folder. */
+static void resolve_value(rt_spec_reader *reader, rt_spec_key key, rt_spec_value *value) {
+    rt_spec *spec = reader->spec;
+    rt_spec_kind kind = rt_spec_row_of(key)->kind;
+    bool is_override = value->is_given && value->location.line == 0;
+    const rt_spec_value *folder = &spec->values[RT_SPEC_data_folder];
+    reader->folder = is_override ? "" : spec->folder;
+    if (kind == RT_SPEC_DATA && folder->path) reader->folder = folder->path;
+    if (kind == RT_SPEC_OUTPUT) reader->folder = "";
+    rt_spec_resolve_paths(reader, key, value);
+}
+
 static void resolve_all_paths(rt_spec_reader *reader) {
     rt_spec *spec = reader->spec;
     for (int pass = 0; pass < 2; ++pass) { /* data.folder is known before what lies in it */
         for (int i = 0; i < RT_SPEC_KEY_COUNT; ++i) {
-            rt_spec_value *value = &spec->values[i];
-            rt_spec_kind kind = rt_spec_row_of((rt_spec_key)i)->kind;
-            if ((kind == RT_SPEC_DATA) != (pass == 1)) continue;
-            bool is_override = value->is_given && value->location.line == 0;
-            const rt_spec_value *folder = &spec->values[RT_SPEC_data_folder];
-            reader->folder = is_override ? "" : spec->folder;
-            if (kind == RT_SPEC_DATA && folder->path) reader->folder = folder->path;
-            if (kind == RT_SPEC_OUTPUT) reader->folder = "";
-            rt_spec_resolve_paths(reader, (rt_spec_key)i, value);
+            const rt_spec_row *row = rt_spec_row_of((rt_spec_key)i);
+            const rt_spec_part *part = &spec->parts[row->section];
+            if ((row->kind == RT_SPEC_DATA) != (pass == 1)) continue;
+            resolve_value(reader, (rt_spec_key)i, &spec->values[i]);
+            for (size_t j = 0; j < part->item_count; ++j)
+                resolve_value(reader, (rt_spec_key)i,
+                              &part->items[j].values[i - rt_spec_first_key(row->section)]);
         }
     }
 }

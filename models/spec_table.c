@@ -9,6 +9,10 @@
 #define IS_REQUIRED_OPTIONAL false
 #define IS_LIST_MAP false
 #define IS_LIST_LIST true
+#define IS_LIST_MAPS false
+#define MAY_REPEAT_MAP false
+#define MAY_REPEAT_LIST false
+#define MAY_REPEAT_MAPS true
 
 static const rt_spec_row rows[RT_SPEC_KEY_COUNT] = {
 #define KEY(section, name, kind, need, initial, least, most, choices, help) \
@@ -26,10 +30,10 @@ static const rt_spec_row rows[RT_SPEC_KEY_COUNT] = {
 
 static const struct {
     const char *name;
-    bool is_list;
+    bool is_list, may_repeat;
     const char *help;
 } sections[RT_SPEC_SECTION_COUNT] = {
-#define SECTION(name, shape, help) {#name, IS_LIST_##shape, help},
+#define SECTION(name, shape, help) {#name, IS_LIST_##shape, MAY_REPEAT_##shape, help},
 #include "models/spec.def"
 };
 
@@ -47,6 +51,10 @@ const char *rt_spec_section_help(rt_spec_section section) {
 
 bool rt_spec_section_is_list(rt_spec_section section) {
     return sections[section].is_list;
+}
+
+bool rt_spec_section_may_repeat(rt_spec_section section) {
+    return sections[section].may_repeat;
 }
 
 rt_spec_key rt_spec_first_key(rt_spec_section section) {

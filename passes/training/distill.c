@@ -3,10 +3,16 @@
  *
  *   student=NAME     graph of the model, with output "logits" f32[B,C] (default: student)
  *   teacher=NAME     graph of the teacher (default: teacher where there is one); it reads the
- *                    student's inputs of the same names. Which outputs both need the terms say
+ *                    student's inputs of the same names. Which outputs both need the terms say.
+ *                    Graphs teacher.2, teacher.3 … teach with it: terms over logits see them as
+ *                    one (passes/training/teaching.h)
  *   terms=TERMS      the loss (passes/training/loss_terms.h; default: hard)
  *   regression=true  labels are numbers, C is 1
- *   classes=2 0 1    the teacher's class for each of the student's, where their orders differ
+ *   classes=2 0 1    the teacher's class for each of the student's, where their orders differ;
+ *                    classes.2 … of the others
+ *   unlabelled=skip  rows may have no label (a class of -1, a score that is no number): hard terms
+ *                    are means over those that have one; unlabelled=teacher: they take the
+ *                    teacher's most probable class, or its score
  *   features=true    evaluate has one more output, "features" f32[B,..]: what the terms over states
  *                    compare of the student, at each row's first token, pair by pair
  *
@@ -24,19 +30,29 @@
 #include "passes/pass.h"
 #include "passes/training/feature_terms.h"
 #include "passes/training/inference_form.h"
+#include "passes/training/teaching.h"
 
-enum { MAX_CLASSES = 1024 };
+enum { MAX_CLASSES = 1024, MAX_TEACHERS = 8 };
+
+typedef enum unlabelled_rows {
+    UNLABELLED_NONE,
+    UNLABELLED_SKIP,
+    UNLABELLED_TEACHER
+} unlabelled_rows;
 
 typedef struct distiller {
     rt_pass_context *context;
     rt_module *module;
     rt_graph *student, *teacher; /* teacher may be NULL */
+    rt_graph *teachers[MAX_TEACHERS];
+    const char *classes[MAX_TEACHERS]; /* by teacher; "" where the orders are the same */
+    size_t teacher_count;
+    unlabelled_rows unlabelled;
     rt_loss_term terms[RT_MAX_LOSS_TERMS];
     size_t term_count;
     bool is_regression;
     bool reads_logits;   /* the loss does */
     bool shows_features; /* in evaluate */
-    const char *classes; /* "" where the orders are the same */
 } distiller;
 
 /* ---- options */
@@ -56,7 +72,18 @@ static rt_status check_logits(const distiller *d, const rt_graph *graph) {
                         rt_graph_name(graph));
 }
 
-static rt_status check_classes(distiller *d) {
+static rt_status check_columns(const distiller *d, size_t teacher, rt_type ours) {
+    const rt_graph *graph = d->teachers[teacher];
+    rt_type theirs = rt_graph_type(graph, rt_graph_find_output(graph, "logits"));
+    if (*d->classes[teacher] || rt_dim_equal(ours.dims[1], theirs.dims[1])) return RT_OK;
+    const rt_dim_table *dims = rt_module_dims(d->module);
+    return rt_pass_fail(d->context, RT_INVALID_DATA,
+                        "the teacher's logits have %s columns, the student's %s",
+                        rt_dim_text(dims, theirs.dims[1], d->context->scratch),
+                        rt_dim_text(dims, ours.dims[1], d->context->scratch));
+}
+
+static rt_status check_classes(const distiller *d, bool reads_teacher_logits) {
     rt_type ours = rt_graph_type(d->student, rt_graph_find_output(d->student, "logits"));
     int64_t classes;
     if (!rt_dim_is_constant(rt_module_dims(d->module), ours.dims[1], &classes))
@@ -65,14 +92,11 @@ static rt_status check_classes(distiller *d) {
         return rt_pass_fail(d->context, RT_INVALID_DATA,
                             "a regression gives one number, but the logits have %lld columns",
                             (long long)classes);
-    if (!d->teacher || *d->classes || !d->reads_logits) return RT_OK;
-    rt_type theirs = rt_graph_type(d->teacher, rt_graph_find_output(d->teacher, "logits"));
-    if (rt_dim_equal(ours.dims[1], theirs.dims[1])) return RT_OK;
-    const rt_dim_table *dims = rt_module_dims(d->module);
-    return rt_pass_fail(d->context, RT_INVALID_DATA,
-                        "the teacher's logits have %s columns, the student's %s",
-                        rt_dim_text(dims, theirs.dims[1], d->context->scratch),
-                        rt_dim_text(dims, ours.dims[1], d->context->scratch));
+    for (size_t i = 0; reads_teacher_logits && i < d->teacher_count; ++i) {
+        RT_TRY(check_logits(d, d->teachers[i]));
+        RT_TRY(check_columns(d, i, ours));
+    }
+    return RT_OK;
 }
 
 static rt_status read_terms(distiller *d) {
@@ -90,19 +114,50 @@ static rt_status read_terms(distiller *d) {
         return rt_pass_fail(d->context, RT_INVALID_ARGUMENT, "a %s term needs a teacher's graph",
                             rt_loss_kind_text(d->terms[i].kind));
     }
-    return reads_teacher_logits ? check_logits(d, d->teacher) : RT_OK;
+    if (d->unlabelled == UNLABELLED_TEACHER && !d->teacher)
+        return rt_pass_fail(d->context, RT_INVALID_ARGUMENT,
+                            "option unlabelled is teacher, but there is no teacher's graph");
+    reads_teacher_logits = reads_teacher_logits || d->unlabelled == UNLABELLED_TEACHER;
+    return check_classes(d, reads_teacher_logits);
+}
+
+/* The teacher and those beside it, each with its classes. */
+static rt_status find_teachers(distiller *d) {
+    RT_TRY(find_model(d, "teacher", "teacher", &d->teacher));
+    d->teachers[0] = d->teacher;
+    d->classes[0] = rt_pass_option_text(d->context, "classes", "");
+    for (d->teacher_count = d->teacher ? 1 : 0; d->teacher && d->teacher_count < MAX_TEACHERS;) {
+        size_t number = d->teacher_count + 1;
+        const char *name = rt_arena_format(d->context->scratch, "teacher.%zu", number);
+        const char *key = rt_arena_format(d->context->scratch, "classes.%zu", number);
+        rt_graph *graph = name && key ? rt_module_find_graph(d->module, name) : NULL;
+        if (!graph) break;
+        d->classes[d->teacher_count] = rt_pass_option_text(d->context, key, "");
+        d->teachers[d->teacher_count++] = graph;
+    }
+    return RT_OK;
+}
+
+static rt_status read_unlabelled(distiller *d) {
+    static const char *const words[] = {"none", "skip", "teacher"};
+    const char *text = rt_pass_option_text(d->context, "unlabelled", "none");
+    for (int i = 0; i < 3; ++i) {
+        d->unlabelled = (unlabelled_rows)i;
+        if (strcmp(words[i], text) == 0) return RT_OK;
+    }
+    return rt_pass_fail(d->context, RT_INVALID_ARGUMENT,
+                        "option unlabelled is '%s' but must be none, skip or teacher", text);
 }
 
 static rt_status read_options(distiller *d) {
     RT_TRY(find_model(d, "student", "student", &d->student));
     if (!d->student) return RT_OK;
     RT_TRY(check_logits(d, d->student));
-    RT_TRY(find_model(d, "teacher", "teacher", &d->teacher));
+    RT_TRY(find_teachers(d));
+    RT_TRY(read_unlabelled(d));
     RT_TRY(rt_pass_option_flag(d->context, "regression", &d->is_regression));
     RT_TRY(rt_pass_option_flag(d->context, "features", &d->shows_features));
-    d->classes = rt_pass_option_text(d->context, "classes", "");
-    RT_TRY(read_terms(d));
-    return check_classes(d);
+    return read_terms(d);
 }
 
 /* ---- models in a new graph */
@@ -157,15 +212,15 @@ static rt_value add_labels(const distiller *d, rt_builder *b, rt_value logits) {
 }
 
 /* The teacher's columns in the student's order. */
-static rt_value reorder_classes(distiller *d, rt_builder *b, rt_value logits) {
-    if (!*d->classes) return logits;
+static rt_value reorder_classes(distiller *d, rt_builder *b, const char *classes, rt_value logits) {
+    if (!*classes) return logits;
     rt_value columns[MAX_CLASSES];
     size_t count = 0;
     rt_dim one = rt_module_constant_dim(d->module, 1);
     rt_type type = rt_builder_type(b, logits);
     int64_t theirs = -1;
     rt_dim_is_constant(rt_module_dims(d->module), type.dims[1], &theirs);
-    for (const char *at = d->classes; *at; at += strspn(at, " ")) {
+    for (const char *at = classes; *at; at += strspn(at, " ")) {
         char *end;
         long index = strtol(at, &end, 10);
         if (end == at || (*end && *end != ' ') || index < 0 || index >= theirs ||
@@ -173,7 +228,7 @@ static rt_value reorder_classes(distiller *d, rt_builder *b, rt_value logits) {
             (void)rt_pass_fail(d->context, RT_INVALID_ARGUMENT,
                                "option classes must name the teacher's classes from 0 to %lld, "
                                "separated by blanks, not '%s'",
-                               (long long)theirs - 1, d->classes);
+                               (long long)theirs - 1, classes);
             return RT_NO_VALUE;
         }
         columns[count++] =
@@ -195,32 +250,52 @@ static const char *term_name(const distiller *d, size_t index) {
 /* Student and teacher in one graph. */
 typedef struct inlined_pair {
     rt_inlined_model student, teacher;
-    rt_value logits, teacher_logits, labels; /* where a term reads them */
+    rt_value logits, labels;       /* where a term reads them */
+    rt_value taught[MAX_TEACHERS]; /* logits of teachers */
+    size_t taught_count;
 } inlined_pair;
 
-/* The teacher draws nothing and never trains, whatever its graph was made for. */
+/* A teacher draws nothing and never trains, whatever its graph was made for. */
+static bool inline_teacher(distiller *d, rt_builder *b, size_t index, inlined_pair *pair) {
+    rt_inlined_model model;
+    rt_graph *still = rt_graph_rewrite(d->teachers[index], rt_rewrite_without_dropout, NULL);
+    if (!still || !inline_model(d, b, still, &model)) return false;
+    rt_value logits = logits_of(&model);
+    if (index == 0) pair->teacher = model;
+    if (rt_value_is(logits))
+        pair->taught[pair->taught_count++] = reorder_classes(d, b, d->classes[index], logits);
+    return true;
+}
+
 static bool inline_pair(distiller *d, rt_builder *b, const rt_graph *student, inlined_pair *pair) {
-    *pair =
-        (inlined_pair){.logits = RT_NO_VALUE, .teacher_logits = RT_NO_VALUE, .labels = RT_NO_VALUE};
+    *pair = (inlined_pair){.logits = RT_NO_VALUE, .labels = RT_NO_VALUE};
     if (!inline_model(d, b, student, &pair->student)) return false;
     pair->logits = logits_of(&pair->student);
-    rt_graph *still =
-        d->teacher ? rt_graph_rewrite(d->teacher, rt_rewrite_without_dropout, NULL) : NULL;
-    if (!still) return !d->teacher;
-    if (!inline_model(d, b, still, &pair->teacher)) return false;
-    pair->teacher_logits = logits_of(&pair->teacher);
-    if (rt_value_is(pair->teacher_logits))
-        pair->teacher_logits = reorder_classes(d, b, pair->teacher_logits);
+    for (size_t i = 0; i < d->teacher_count; ++i)
+        if (!inline_teacher(d, b, i, pair)) return false;
     return true;
+}
+
+static rt_value build_hard(distiller *d, rt_builder *b, const rt_loss_term *term,
+                           inlined_pair *pair) {
+    if (!rt_value_is(pair->labels)) {
+        pair->labels = add_labels(d, b, pair->logits);
+        if (d->unlabelled == UNLABELLED_TEACHER && pair->taught_count)
+            pair->labels =
+                rt_build_taught_labels(b, pair->labels, pair->taught, pair->taught_count);
+    }
+    if (d->unlabelled == UNLABELLED_SKIP)
+        return rt_build_labelled_loss(b, term, pair->logits, pair->labels);
+    return rt_build_loss_term(b, term, pair->logits, RT_NO_VALUE, pair->labels);
 }
 
 static rt_value build_term(distiller *d, rt_builder *b, const rt_loss_term *term,
                            inlined_pair *pair) {
     if (!rt_loss_reads_logits(term))
         return rt_build_feature_term(b, d->context, term, &pair->student, &pair->teacher);
-    if (term->kind == RT_LOSS_HARD && !rt_value_is(pair->labels))
-        pair->labels = add_labels(d, b, pair->logits);
-    return rt_build_loss_term(b, term, pair->logits, pair->teacher_logits, pair->labels);
+    if (term->kind == RT_LOSS_HARD) return build_hard(d, b, term, pair);
+    rt_value taught = rt_build_joint_logits(b, term, pair->taught, pair->taught_count);
+    return rt_build_loss_term(b, term, pair->logits, taught, RT_NO_VALUE);
 }
 
 /* The weighted sum of the terms, which stand in `terms`; RT_NO_VALUE where none has a weight. */
@@ -291,7 +366,8 @@ static rt_status build_evaluate(distiller *d, const rt_graph *still) {
     if (d->reads_logits) {
         if (!inline_model(d, &b, still, &pair.student)) return finish(d, NULL);
         pair.logits = logits_of(&pair.student);
-        loss = build_term(d, &b, &hard, &pair);
+        rt_value labels = add_labels(d, &b, pair.logits);
+        loss = rt_build_loss_term(&b, &hard, pair.logits, RT_NO_VALUE, labels);
     } else {
         if (!inline_pair(d, &b, still, &pair)) return finish(d, NULL);
         loss = build_terms(d, &b, &pair, terms);
@@ -316,29 +392,30 @@ static rt_status build_predict(distiller *d, const rt_graph *still) {
 }
 
 /* What only a teacher was made for must not train. */
-static void freeze_teacher(const distiller *d) {
-    for (size_t i = 0; d->teacher && i < rt_graph_node_count(d->teacher); ++i) {
-        rt_node node = {(uint32_t)i};
-        if (rt_graph_node(d->teacher, node)->op != RT_OP_parameter) continue;
-        rt_parameter parameter =
-            rt_graph_attr(d->teacher, node, RT_ATTR_parameter_parameter).parameter;
-        rt_module_edit_parameter(d->module, parameter)->is_trainable = false;
-    }
+static void freeze_teachers(const distiller *d) {
+    for (size_t t = 0; t < d->teacher_count; ++t)
+        for (size_t i = 0; i < rt_graph_node_count(d->teachers[t]); ++i) {
+            rt_node node = {(uint32_t)i};
+            if (rt_graph_node(d->teachers[t], node)->op != RT_OP_parameter) continue;
+            rt_parameter parameter =
+                rt_graph_attr(d->teachers[t], node, RT_ATTR_parameter_parameter).parameter;
+            rt_module_edit_parameter(d->module, parameter)->is_trainable = false;
+        }
 }
 
 rt_status rt_pass_distil(rt_pass_context *context, rt_module *module) {
     distiller d = {.context = context, .module = module};
     RT_TRY(read_options(&d));
     if (!d.student) return RT_OK;
-    freeze_teacher(&d);
+    freeze_teachers(&d);
     RT_TRY(build_step(&d));
     rt_graph *still = rt_graph_rewrite(d.student, rt_rewrite_without_dropout, NULL);
     if (!still) return finish(&d, NULL);
     RT_TRY(build_evaluate(&d, still));
     RT_TRY(build_predict(&d, still));
     rt_pass_count(context, "loss terms", (int64_t)d.term_count);
-    const char *teacher = d.teacher ? rt_graph_name(d.teacher) : NULL;
     rt_module_remove_graph(module, rt_graph_name(d.student));
-    if (teacher) rt_module_remove_graph(module, teacher);
+    for (size_t i = 0; i < d.teacher_count; ++i)
+        rt_module_remove_graph(module, rt_graph_name(d.teachers[i]));
     return RT_OK;
 }

@@ -27,8 +27,8 @@ typedef struct rt_batch {
     int32_t *row_offsets;    /* [B + 1] of rows in the arrays above */
     int32_t *example_ids;    /* [B] index of the row in its file */
     int32_t *row_indexes;    /* [B] row of the dataset: where its answers belong */
-    int32_t *labels;         /* [B] class; 0 where there is none */
-    float *scores;           /* [B] 0 where there is none */
+    int32_t *labels;         /* [B] class; of data without labels 0, of single rows without -1 */
+    float *scores;           /* [B] 0 of data without labels, no number of single rows without */
     rt_batch_limits limits;  /* what the arrays have room for */
     void *block;             /* that holds them all, each aligned to 64 bytes */
 } rt_batch;

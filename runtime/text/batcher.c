@@ -179,7 +179,7 @@ static void add_row(const rt_dataset *dataset, uint32_t row, size_t width, rt_ba
     int32_t at = batch->rows++;
     batch->example_ids[at] = dataset->example_ids[row];
     batch->row_indexes[at] = (int32_t)row;
-    batch->labels[at] = dataset->classes[row] == RT_NO_LABEL ? 0 : dataset->classes[row];
+    batch->labels[at] = dataset->has_labels ? dataset->classes[row] : 0;
     batch->scores[at] = dataset->scores[row];
     batch->tokens += (int32_t)width;
     batch->row_offsets[batch->rows] = batch->tokens;

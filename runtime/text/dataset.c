@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/text/dataset.h"
 
+#include <math.h>
+
 static bool allocate_rows(rt_dataset *dataset, size_t count) {
     dataset->offsets = calloc(count + 1, sizeof *dataset->offsets);
     dataset->first_lengths = calloc(count + 1, sizeof *dataset->first_lengths);
@@ -64,6 +66,47 @@ rt_status rt_dataset_build(const rt_table *table, const rt_tokenizer *tokenizer,
     if (status == RT_OK) return RT_OK;
     rt_dataset_deinit(dataset);
     return rt_fail(error, status, "while tokenising: %s", rt_status_text(status));
+}
+
+/* ---- appending */
+
+static bool grow(void *array, size_t count, size_t size) {
+    void *grown = realloc(*(void **)array, count * size);
+    if (grown) *(void **)array = grown;
+    return grown != NULL;
+}
+
+static bool grow_rows(rt_dataset *d, size_t count, size_t tokens) {
+    return grow(&d->ids, tokens + 1, sizeof *d->ids) &&
+           grow(&d->offsets, count + 1, sizeof *d->offsets) &&
+           grow(&d->first_lengths, count + 1, sizeof *d->first_lengths) &&
+           grow(&d->classes, count + 1, sizeof *d->classes) &&
+           grow(&d->scores, count + 1, sizeof *d->scores) &&
+           grow(&d->example_ids, count + 1, sizeof *d->example_ids);
+}
+
+rt_status rt_dataset_append_unlabelled(rt_dataset *d, const rt_dataset *more, rt_error *error) {
+    int64_t next = d->count ? (int64_t)d->example_ids[d->count - 1] + 1 : 0;
+    if (!grow_rows(d, d->count + more->count, d->tokens + more->tokens))
+        return rt_fail(error, RT_OUT_OF_MEMORY, "rows without labels: out of memory");
+    memcpy(d->ids + d->tokens, more->ids, more->tokens * sizeof *d->ids);
+    for (size_t i = 0; i < more->count; ++i) {
+        size_t at = d->count + i;
+        int64_t id = next + more->example_ids[i];
+        if (id > INT32_MAX)
+            return rt_fail(error, RT_OUT_OF_RANGE, "there are more rows than example ids");
+        d->offsets[at + 1] = d->tokens + more->offsets[i + 1];
+        d->first_lengths[at] = more->first_lengths[i];
+        d->classes[at] = RT_NO_LABEL;
+        d->scores[at] = NAN;
+        d->example_ids[at] = (int32_t)id;
+    }
+    d->count += more->count;
+    d->tokens += more->tokens;
+    d->cut_rows += more->cut_rows;
+    d->cut_tokens += more->cut_tokens;
+    if (more->longest > d->longest) d->longest = more->longest;
+    return RT_OK;
 }
 
 void rt_dataset_deinit(rt_dataset *dataset) {

@@ -25,6 +25,18 @@ static bool is_training(const retort_session *session) {
 
 /* ---- rows */
 
+/* Rows without labels stand behind those of training, and count as they do. */
+static rt_status read_unlabelled_rows(retort_session *session, rt_error *error) {
+    rt_dataset rows;
+    RT_TRY(retort_data_read(&session->data, &session->settings,
+                            text_of(session, SET(data_unlabelled)), false, &session->console, &rows,
+                            error));
+    rt_status status = rt_dataset_append_unlabelled(&session->train_rows, &rows, error);
+    session->unlabelled_rows = rows.count;
+    rt_dataset_deinit(&rows);
+    return status;
+}
+
 static rt_status read_training_rows(retort_session *session, rt_error *error) {
     const char *train = text_of(session, SET(data_train)), *eval = text_of(session, SET(data_eval));
     if (!train)
@@ -32,6 +44,7 @@ static rt_status read_training_rows(retort_session *session, rt_error *error) {
                        "there are no rows to train on; --data-train FILE names them");
     RT_TRY(retort_data_read(&session->data, &session->settings, train, true, &session->console,
                             &session->train_rows, error));
+    if (text_of(session, SET(data_unlabelled))) RT_TRY(read_unlabelled_rows(session, error));
     if (!eval) return RT_OK;
     return retort_data_read(&session->data, &session->settings, eval, true, &session->console,
                             &session->eval_rows, error);

@@ -18,6 +18,7 @@ typedef struct retort_session {
     bool has_checkpoint;
     retort_data data;
     rt_dataset train_rows, eval_rows;
+    size_t unlabelled_rows; /* of train_rows */
     retort_runner runner;
     retort_evaluator evaluator;
     bool has_evaluator;

@@ -82,6 +82,11 @@ static rt_status check_abilities(const retort_session *session, rt_error *error)
                        ", but the program was compiled without accumulation; compile with "
                        "training.accumulate above 1, any number of batches then works",
                        get(session, SET(training_accumulate))->integer);
+    if (retort_settings_has(settings, SET(data_unlabelled)) &&
+        settings->compiled[SET(data_unlabelled)].origin == RETORT_FROM_NOWHERE)
+        return rt_fail(error, RT_INVALID_ARGUMENT,
+                       "--data-unlabelled: the program was compiled for rows that all have labels; "
+                       "set data.unlabelled in the spec and compile again");
     bool has_mask = retort_runner_takes(session->program, session->runner.predict, "key_mask") ||
                     retort_runner_takes(session->program, session->runner.step, "key_mask");
     if (retort_settings_is(settings, SET(data_padding), "counted") && !has_mask)

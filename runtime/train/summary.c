@@ -55,6 +55,10 @@ void retort_summary_begin(retort_session *session) {
     check_space(session);
     retort_console_note(&session->console, "%s", parameters_line(session->program, &arena));
     tell_rows(session, "training", text_of(session, SET(data_train)), &session->train_rows);
+    if (session->unlabelled_rows)
+        retort_console_note(&session->console, "of these %s without labels (%s)",
+                            rt_words_count((int64_t)session->unlabelled_rows, &arena),
+                            text_of(session, SET(data_unlabelled)));
     if (session->has_evaluator)
         tell_rows(session, "evaluation", text_of(session, SET(data_eval)), &session->eval_rows);
     retort_console_note(&session->console, "memory: %s planned",
