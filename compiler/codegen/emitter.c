@@ -3,8 +3,10 @@
  * made by hand: what comes out is what the code generator sees, no optimiser runs in between. */
 #include "compiler/codegen/emitter.h"
 
+#include <stddef.h>
 #include <string.h>
 
+#include "runtime/abi.h"
 #include "runtime/base/check.h"
 
 void rt_emitter_init(rt_emitter *e, LLVMModuleRef module, const rt_target *target) {
@@ -198,6 +200,46 @@ LLVMValueRef rt_emit_address(rt_emitter *e, LLVMValueRef base, LLVMValueRef inde
     return LLVMBuildGEP2(e->builder, unit, base, &index, 1, "");
 }
 
+LLVMValueRef rt_emit_slot(rt_emitter *e, LLVMValueRef array, LLVMTypeRef type, size_t index) {
+    size_t bytes = type == e->pointer ? e->target->pointer_bytes : 8;
+    return rt_emit_address(e, array, rt_emit_i64(e, (int64_t)index), bytes);
+}
+
+/* Fields of retort_context in their order: where they are here, and whether they are pointers,
+ * which may be smaller there. */
+#define FIELD(name, is_pointer) \
+    { offsetof(retort_context, name), is_pointer }
+static const struct {
+    size_t offset;
+    bool is_pointer;
+} context_fields[] = {
+    FIELD(symbols, true), FIELD(buffers, true),         FIELD(parameters, true),
+    FIELD(scratch, true), FIELD(scratch_stride, false), FIELD(seed, false),
+    FIELD(step, false),   FIELD(workers, false),        FIELD(run, true),
+    FIELD(runner, true),  FIELD(trace, true),           FIELD(tracer, true),
+};
+
+/* Offset on the target of the field that is at `offset` on this machine; `workers` and `reserved`
+ * together are as wide as the other numbers. */
+static size_t target_offset(const rt_target *target, size_t offset) {
+    size_t at = 0;
+    for (size_t i = 0; i < RT_COUNT_OF(context_fields); ++i) {
+        size_t bytes = context_fields[i].is_pointer ? target->pointer_bytes : 8;
+        at = (at + bytes - 1) / bytes * bytes;
+        if (context_fields[i].offset == offset) return at;
+        at += bytes;
+    }
+    RT_ASSERT(!"a field of the context");
+    return 0;
+}
+
+LLVMValueRef rt_emit_context_field(rt_emitter *e, LLVMValueRef context, size_t offset,
+                                   LLVMTypeRef type) {
+    size_t place = target_offset(e->target, offset);
+    LLVMValueRef address = rt_emit_address(e, context, rt_emit_i64(e, (int64_t)place), 1);
+    return LLVMBuildLoad2(e->builder, type, address, "");
+}
+
 /* bf16 is the upper half of an f32. */
 static LLVMValueRef widen_bf16(rt_emitter *e, LLVMValueRef bits) {
     unsigned lanes = rt_emit_lanes(bits);
@@ -303,21 +345,42 @@ static LLVMValueRef to_memory(rt_emitter *e, rt_dtype dtype, LLVMValueRef value)
     }
 }
 
+static LLVMValueRef load_all(rt_emitter *e, LLVMTypeRef type, LLVMValueRef address,
+                             unsigned bytes) {
+    LLVMValueRef load = LLVMBuildLoad2(e->builder, type, address, "");
+    LLVMSetAlignment(load, bytes);
+    return load;
+}
+
+/* A vector of one lane is a scalar: its mask is a branch. */
+static LLVMValueRef load_or_zero(rt_emitter *e, LLVMTypeRef type, LLVMValueRef address,
+                                 unsigned bytes, LLVMValueRef mask) {
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->builder);
+    rt_branch branch = rt_emit_if_begin(e, mask, "lane");
+    LLVMValueRef load = load_all(e, type, address, bytes), zero = LLVMConstNull(type);
+    LLVMBasicBlockRef inside = LLVMGetInsertBlock(e->builder);
+    rt_emit_if_end(e, &branch);
+    LLVMValueRef value = LLVMBuildPhi(e->builder, type, "");
+    LLVMAddIncoming(value, &zero, &before, 1);
+    LLVMAddIncoming(value, &load, &inside, 1);
+    return value;
+}
+
 LLVMValueRef rt_emit_load(rt_emitter *e, rt_dtype dtype, LLVMValueRef base, LLVMValueRef index,
                           unsigned lanes, LLVMValueRef mask) {
     unsigned bytes = dtype_bytes(dtype);
     LLVMTypeRef type = rt_emit_vector_type(e, rt_emit_dtype(e, dtype), lanes);
     LLVMValueRef address = rt_emit_address(e, base, index, bytes);
-    if (!mask) {
-        LLVMValueRef load = LLVMBuildLoad2(e->builder, type, address, "");
-        LLVMSetAlignment(load, bytes);
-        return from_memory(e, dtype, load);
-    }
-    RT_ASSERT(lanes > 1);
+    if (!mask) return from_memory(e, dtype, load_all(e, type, address, bytes));
+    if (lanes == 1) return from_memory(e, dtype, load_or_zero(e, type, address, bytes, mask));
     LLVMTypeRef overloads[] = {type, e->pointer};
     LLVMValueRef arguments[] = {address, rt_emit_int(e, e->i32, bytes), mask, LLVMConstNull(type)};
     return from_memory(e, dtype,
                        rt_emit_intrinsic(e, "llvm.masked.load", overloads, 2, arguments, 4));
+}
+
+static void store_all(rt_emitter *e, LLVMValueRef stored, LLVMValueRef address, unsigned bytes) {
+    LLVMSetAlignment(LLVMBuildStore(e->builder, stored, address), bytes);
 }
 
 void rt_emit_store(rt_emitter *e, rt_dtype dtype, LLVMValueRef value, LLVMValueRef base,
@@ -326,13 +389,16 @@ void rt_emit_store(rt_emitter *e, rt_dtype dtype, LLVMValueRef value, LLVMValueR
     LLVMValueRef address = rt_emit_address(e, base, index, bytes);
     LLVMValueRef stored = to_memory(e, dtype, value);
     if (!mask) {
-        LLVMSetAlignment(LLVMBuildStore(e->builder, stored, address), bytes);
-        return;
+        store_all(e, stored, address, bytes);
+    } else if (rt_emit_lanes(value) == 1) {
+        rt_branch branch = rt_emit_if_begin(e, mask, "lane");
+        store_all(e, stored, address, bytes);
+        rt_emit_if_end(e, &branch);
+    } else {
+        LLVMTypeRef overloads[] = {LLVMTypeOf(stored), e->pointer};
+        LLVMValueRef arguments[] = {stored, address, rt_emit_int(e, e->i32, bytes), mask};
+        rt_emit_intrinsic(e, "llvm.masked.store", overloads, 2, arguments, 4);
     }
-    RT_ASSERT(rt_emit_lanes(value) > 1);
-    LLVMTypeRef overloads[] = {LLVMTypeOf(stored), e->pointer};
-    LLVMValueRef arguments[] = {stored, address, rt_emit_int(e, e->i32, bytes), mask};
-    rt_emit_intrinsic(e, "llvm.masked.store", overloads, 2, arguments, 4);
 }
 
 LLVMValueRef rt_emit_round(rt_emitter *e, rt_dtype dtype, LLVMValueRef value) {

@@ -70,6 +70,13 @@ LLVMValueRef rt_emit_load(rt_emitter *e, rt_dtype dtype, LLVMValueRef base, LLVM
 void rt_emit_store(rt_emitter *e, rt_dtype dtype, LLVMValueRef value, LLVMValueRef base,
                    LLVMValueRef index, LLVMValueRef mask);
 
+/* Address of element `index` of an array of pointers or of numbers of 64 bits. */
+LLVMValueRef rt_emit_slot(rt_emitter *e, LLVMValueRef array, LLVMTypeRef type, size_t index);
+
+/* The field of retort_context at this byte offset of this machine's, wherever the target has it. */
+LLVMValueRef rt_emit_context_field(rt_emitter *e, LLVMValueRef context, size_t offset,
+                                   LLVMTypeRef type);
+
 /* The value as it would come back from memory: rounded where `dtype` is a narrow float. */
 LLVMValueRef rt_emit_round(rt_emitter *e, rt_dtype dtype, LLVMValueRef value);
 /* <lanes x i1>, true where first + lane < end: the mask of a loop's ragged end. */

@@ -73,15 +73,11 @@ typedef struct entry {
 } entry;
 
 static LLVMValueRef load_slot(entry *n, LLVMValueRef array, LLVMTypeRef type, size_t index) {
-    rt_emitter *e = n->e;
-    LLVMValueRef address = rt_emit_address(e, array, rt_emit_i64(e, (int64_t)index), 8);
-    return LLVMBuildLoad2(e->builder, type, address, "");
+    return LLVMBuildLoad2(n->e->builder, type, rt_emit_slot(n->e, array, type, index), "");
 }
 
 static void store_slot(entry *n, LLVMValueRef array, size_t index, LLVMValueRef value) {
-    rt_emitter *e = n->e;
-    LLVMValueRef address = rt_emit_address(e, array, rt_emit_i64(e, (int64_t)index), 8);
-    LLVMBuildStore(e->builder, value, address);
+    LLVMBuildStore(n->e->builder, value, rt_emit_slot(n->e, array, LLVMTypeOf(value), index));
 }
 
 static LLVMValueRef size_value(entry *n, rt_dim dim) {

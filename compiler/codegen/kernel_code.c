@@ -33,8 +33,7 @@ rt_place rt_kernel_code_enter_prologue(rt_kernel_code *code) {
 static LLVMValueRef load_argument(rt_kernel_code *code, LLVMValueRef array, LLVMTypeRef type,
                                   size_t index) {
     rt_emitter *e = code->e;
-    LLVMValueRef address = rt_emit_address(e, array, rt_emit_i64(e, (int64_t)index), 8);
-    return LLVMBuildLoad2(e->builder, type, address, "");
+    return LLVMBuildLoad2(e->builder, type, rt_emit_slot(e, array, type, index), "");
 }
 
 static LLVMValueRef symbol_value(rt_kernel_code *code, uint32_t symbol) {
@@ -82,12 +81,6 @@ LLVMValueRef rt_kernel_code_site(rt_kernel_code *code, size_t index) {
         load_argument(code, code->sizes, code->e->i64, code->key->symbol_count + index);
     rt_emit_leave(code->e, back);
     return site;
-}
-
-LLVMValueRef rt_emit_context_field(rt_emitter *e, LLVMValueRef context, size_t offset,
-                                   LLVMTypeRef type) {
-    LLVMValueRef address = rt_emit_address(e, context, rt_emit_i64(e, (int64_t)offset), 1);
-    return LLVMBuildLoad2(e->builder, type, address, "");
 }
 
 LLVMValueRef rt_kernel_code_scratch(rt_kernel_code *code) {

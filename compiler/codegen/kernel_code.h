@@ -35,10 +35,6 @@ LLVMValueRef rt_kernel_code_pointer(rt_kernel_code *code, size_t index);
 LLVMValueRef rt_kernel_code_site(rt_kernel_code *code, size_t index);
 LLVMValueRef rt_kernel_code_scratch(rt_kernel_code *code);
 
-/* A field of retort_context at this byte offset. */
-LLVMValueRef rt_emit_context_field(rt_emitter *e, LLVMValueRef context, size_t offset,
-                                   LLVMTypeRef type);
-
 /* The emitters of the kinds of groups; each emits the whole body. */
 void rt_emit_row_kernel(rt_kernel_code *code);
 void rt_emit_column_kernel(rt_kernel_code *code);

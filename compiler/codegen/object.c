@@ -14,11 +14,26 @@ static rt_status create_machine(const rt_target *target, LLVMTargetMachineRef *m
         LLVMDisposeMessage(message);
         return status;
     }
+    LLVMRelocMode mode = target->is_position_independent ? LLVMRelocPIC : LLVMRelocStatic;
     *machine = LLVMCreateTargetMachine(found, target->triple, target->cpu, target->features,
-                                       LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+                                       LLVMCodeGenLevelDefault, mode, LLVMCodeModelDefault);
     if (*machine) return RT_OK;
     return rt_fail(error, RT_UNSUPPORTED, "target '%s': no code generator for %s", target->name,
                    target->triple);
+}
+
+static void set_layout(LLVMModuleRef module, LLVMTargetMachineRef machine) {
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(module, layout);
+    LLVMDisposeTargetData(layout);
+}
+
+rt_status rt_object_set_layout(LLVMModuleRef module, const rt_target *target, rt_error *error) {
+    LLVMTargetMachineRef machine;
+    RT_TRY(create_machine(target, &machine, error));
+    set_layout(module, machine);
+    LLVMDisposeTargetMachine(machine);
+    return RT_OK;
 }
 
 static rt_status emit(LLVMModuleRef module, const rt_target *target, LLVMCodeGenFileType type,
@@ -26,9 +41,7 @@ static rt_status emit(LLVMModuleRef module, const rt_target *target, LLVMCodeGen
     LLVMTargetMachineRef machine;
     char *message = NULL;
     RT_TRY(create_machine(target, &machine, error));
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
-    LLVMSetModuleDataLayout(module, layout);
-    LLVMDisposeTargetData(layout);
+    set_layout(module, machine);
     rt_status status = RT_OK;
     if (LLVMTargetMachineEmitToMemoryBuffer(machine, module, type, &message, buffer)) {
         status = rt_fail(error, RT_INTERNAL, "code generation failed: %s", message);

@@ -7,7 +7,11 @@
 
 #include "compiler/target/target.h"
 
-/* Compiles `module` for `target`, position-independent. The emitted code is final: no optimiser
+/* Gives `module` the target's data layout, which decides about places of fields. */
+RT_MUST_CHECK rt_status rt_object_set_layout(LLVMModuleRef module, const rt_target *target,
+                                             rt_error *error);
+
+/* Compiles `module` for `target`. The emitted code is final: no optimiser
  * runs before the code generator. The caller disposes *object (LLVMDisposeMemoryBuffer). */
 RT_MUST_CHECK rt_status rt_object_emit(LLVMModuleRef module, const rt_target *target,
                                        LLVMMemoryBufferRef *object, rt_error *error);

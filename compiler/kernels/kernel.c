@@ -41,17 +41,12 @@ const rt_kernel_row *rt_kernel_find(rt_op op) {
 
 /* ---- the context; targets are little-endian, so the low half stands first */
 
-static LLVMValueRef context_word(rt_emitter *e, LLVMValueRef context, size_t offset) {
-    LLVMValueRef address = rt_emit_address(e, context, rt_emit_i64(e, (int64_t)offset), 1);
-    return LLVMBuildLoad2(e->builder, e->i32, address, "");
-}
-
 LLVMValueRef rt_emit_context_seed(rt_emitter *e, LLVMValueRef context) {
-    return context_word(e, context, offsetof(retort_context, seed));
+    return rt_emit_context_field(e, context, offsetof(retort_context, seed), e->i32);
 }
 
 LLVMValueRef rt_emit_context_step(rt_emitter *e, LLVMValueRef context) {
-    return context_word(e, context, offsetof(retort_context, step));
+    return rt_emit_context_field(e, context, offsetof(retort_context, step), e->i32);
 }
 
 /* ---- facts of the node */

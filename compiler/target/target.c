@@ -47,6 +47,18 @@ static bool has_feature(const char *features, const char *name) {
     return false;
 }
 
+bool rt_target_is(const rt_target *target, const char *architecture) {
+    return !strncmp(target->triple, architecture, strlen(architecture));
+}
+
+const char *rt_target_listing(rt_arena *arena) {
+    const char *text =
+        rt_arena_format(arena, "%-25s %s\n", "host", "the machine that Retort runs on");
+    for (size_t i = 0; i < RT_COUNT_OF(targets) && text; ++i)
+        text = rt_arena_format(arena, "%s%-25s %s\n", text, targets[i].name, targets[i].line);
+    return text;
+}
+
 bool rt_target_has_feature(const rt_target *target, const char *name) {
     return has_feature(target->features, name);
 }
@@ -80,11 +92,17 @@ static rt_status detect_host(rt_target *target, rt_arena *arena, rt_error *error
     bool is_wide = has_feature(target->features, "avx512f") &&
                    has_feature(target->features, "avx512bw") &&
                    has_feature(target->features, "avx512vl");
-    bool is_arm = !strncmp(target->triple, "aarch64", 7);
+    bool is_arm = rt_target_is(target, "aarch64");
     target->vector_bytes = is_wide ? 64 : has_feature(target->features, "avx2") ? 32 : 16;
     target->has_fma = is_arm || has_feature(target->features, "fma");
     target->has_masked_memory = is_wide;
     target->has_half = is_arm || has_feature(target->features, "f16c");
+    target->pointer_bytes = sizeof(void *);
+    target->format = RT_OBJECT_ELF;
+    target->is_position_independent = true;
+    target->has_wide_division = true;
+    target->device = is_arm ? "aarch64" : "x86_64";
+    target->line = "";
     return RT_OK;
 }
 
@@ -96,6 +114,9 @@ rt_status rt_target_find(const char *name, rt_target *target, rt_arena *arena, r
             return RT_OK;
         }
     }
-    return rt_fail(error, RT_NOT_FOUND,
-                   "no target '%s': use host or one of those that `retort targets` lists", name);
+    const char *names = "host";
+    for (size_t i = 0; i < RT_COUNT_OF(targets) && names; ++i)
+        names = rt_arena_format(arena, "%s, %s", names, targets[i].name);
+    return rt_fail(error, RT_NOT_FOUND, "no target '%s': there are %s", name,
+                   names ? names : "others");
 }

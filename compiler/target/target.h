@@ -9,6 +9,8 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/status.h"
 
+typedef enum rt_object_format { RT_OBJECT_ELF, RT_OBJECT_MACHO, RT_OBJECT_WASM } rt_object_format;
+
 typedef struct rt_target {
     const char *name;      /* "host", or a row of targets.def */
     const char *triple;    /* normalised */
@@ -19,6 +21,12 @@ typedef struct rt_target {
     bool has_masked_memory; /* masked loads and stores of every width are instructions */
     unsigned l1_bytes, l2_bytes;
     bool has_half; /* conversions between f16 and f32 are instructions */
+    unsigned pointer_bytes;
+    rt_object_format format;
+    bool is_position_independent;
+    bool has_wide_division; /* 64-bit division is no call */
+    const char *device; /* which bitcode of runtime/device it links (codegen/device_bitcode.h) */
+    const char *line;   /* what it is, for people */
 } rt_target;
 
 /* Makes all of LLVM's targets known; once, on whichever thread comes first. */
@@ -31,6 +39,12 @@ RT_MUST_CHECK rt_status rt_target_find(const char *name, rt_target *target, rt_a
 
 /* Whether "+name" stands in the target's feature string. */
 bool rt_target_has_feature(const rt_target *target, const char *name);
+
+/* Whether LLVM's triple has this prefix, as architectures are told apart. */
+bool rt_target_is(const rt_target *target, const char *architecture);
+
+/* "NAME  what it is", a line each, of host and all rows. NULL where there is no memory. */
+const char *rt_target_listing(rt_arena *arena);
 
 /* The rows of targets.def. */
 size_t rt_target_count(void);

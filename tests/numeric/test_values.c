@@ -95,14 +95,14 @@ static void test_host(void) {
 /* Narrower vectors, and no masked memory: ragged ends go element by element. */
 static void test_narrow_vectors(void) {
     if (__builtin_cpu_supports("avx2"))
-        run_cases("x86-64-v3");
+        run_cases("x86_64-linux-gnu-v3");
     else
         test_skip("this machine has no AVX2");
 }
 
 /* No fused multiply-add, no instructions for halves. */
 static void test_old_machine(void) {
-    run_cases("x86-64-v2");
+    run_cases("x86_64-linux-gnu-v2");
 }
 
 /* Compiles a case; its object goes to a file of the test's folder where `writes`. */
@@ -128,7 +128,7 @@ static void compile_case(size_t index, const char *target, bool writes) {
 
 /* What cannot run here must at least become an object. */
 static void test_other_machine(void) {
-    for (size_t i = 0; i < numeric_case_count(); ++i) compile_case(i, "aarch64", false);
+    for (size_t i = 0; i < numeric_case_count(); ++i) compile_case(i, "aarch64-linux-gnu", false);
 }
 
 /* Compiled code asks for nothing of any library but to copy and to clear; of OpenBLAS only where

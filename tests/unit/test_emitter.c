@@ -215,7 +215,7 @@ static void test_targets(void) {
     rt_arena arena = {0};
     rt_error error;
     rt_target target;
-    CU_ASSERT_EQUAL(rt_target_find("x86-64-v3", &target, &arena, &error), RT_OK);
+    CU_ASSERT_EQUAL(rt_target_find("x86_64-linux-gnu-v3", &target, &arena, &error), RT_OK);
     CU_ASSERT_EQUAL(target.vector_bytes, 32);
     CU_ASSERT_EQUAL(rt_target_find("pdp-11", &target, &arena, &error), RT_NOT_FOUND);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "pdp-11"));
