@@ -7,10 +7,20 @@ rt_dim matmul_range(const rt_graph *graph, rt_node node) {
     return rt_type_elements(kernel_dims(graph), kernel_result_type(graph, node, 0));
 }
 
+static int64_t known_size(const rt_graph *graph, rt_dim dim) {
+    int64_t value;
+    return rt_dim_is_constant(kernel_dims(graph), dim, &value) ? value : -1;
+}
+
 rt_dim matmul_scratch(const rt_graph *graph, rt_node node) {
-    bool is_packed = kernel_result_type(graph, node, 0).dtype == RT_F32 &&
-                     !rt_graph_attr(graph, node, RT_ATTR_matmul_panel_columns).integer;
-    return rt_dim_constant(kernel_dims(graph), is_packed ? matmul_blocks_bytes() : 0);
+    rt_type a = kernel_operand_type(graph, node, 0), c = kernel_result_type(graph, node, 0);
+    bool transpose_a = rt_graph_attr(graph, node, RT_ATTR_matmul_transpose_a).integer;
+    bool is_packed =
+        c.dtype == RT_F32 && !rt_graph_attr(graph, node, RT_ATTR_matmul_panel_columns).integer;
+    int64_t inner = known_size(graph, a.dims[a.rank - (transpose_a ? 2 : 1)]);
+    int64_t columns = known_size(graph, c.dims[c.rank - 1]);
+    int64_t bytes = is_packed ? matmul_blocks_bytes(inner, columns, transpose_a) : 0;
+    return rt_dim_constant(kernel_dims(graph), bytes);
 }
 
 rt_dim matmul_flops(const rt_graph *graph, rt_node node) {

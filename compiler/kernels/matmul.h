@@ -58,6 +58,7 @@ void matmul_emit_elements(const matmul *m);
 /* The panels are as wide as tiles. */
 bool matmul_is_tiled(const matmul *m);
 void matmul_emit_blocks(const matmul *m, matmul_storage b_storage);
-int64_t matmul_blocks_bytes(void); /* of scratch */
+/* Bytes of scratch; a size that is not known is -1. */
+int64_t matmul_blocks_bytes(int64_t inner, int64_t columns, bool transpose_a);
 
 #endif

@@ -42,8 +42,17 @@ static int64_t row_block_bytes(const rt_emitter *e) {
 
 static const int64_t panels_bytes = 4 * PACKED_ROWS * RT_TILE_MAX_WIDTH;
 
-int64_t matmul_blocks_bytes(void) {
-    return panels_bytes + ROW_BLOCK_MAX_BYTES;
+/* Rows that a packed panel has at most: of a short inner index no more than whole vectors of it. */
+static int64_t slot_rows(int64_t inner_block, int64_t inner) {
+    int64_t rows = (inner + RT_TRANSPOSE_PAD - 1) / RT_TRANSPOSE_PAD * RT_TRANSPOSE_PAD;
+    return inner >= 0 && rows < inner_block ? rows : inner_block;
+}
+
+int64_t matmul_blocks_bytes(int64_t inner, int64_t columns, bool transpose_a) {
+    if (transpose_a) return panels_bytes + ROW_BLOCK_MAX_BYTES;
+    int64_t most = PACKED_ROWS / INNER_BLOCK * RT_TILE_MAX_WIDTH;
+    if (columns >= 0 && columns + RT_TILE_MAX_WIDTH < most) most = columns + RT_TILE_MAX_WIDTH;
+    return 4 * slot_rows(INNER_BLOCK, inner) * most;
 }
 
 typedef struct blocks {
@@ -86,7 +95,10 @@ static LLVMValueRef bytes_of_steps(const blocks *s, LLVMValueRef steps) {
 
 static LLVMValueRef slot_of(const blocks *s, LLVMValueRef slot) {
     rt_emitter *e = s->m->build->e;
-    int64_t panel = inner_block_of(s->m) * rt_tile_width(e, s->shape);
+    LLVMValueRef inner = s->m->inner;
+    int64_t known = LLVMIsConstant(inner) ? (int64_t)LLVMConstIntGetZExtValue(inner) : -1;
+    int64_t rows = slot_rows(inner_block_of(s->m), s->m->transpose_a ? -1 : known);
+    int64_t panel = rows * rt_tile_width(e, s->shape);
     return rt_emit_address(e, s->m->build->scratch, mul(e, slot, rt_emit_i64(e, panel)), 4);
 }
 
@@ -498,9 +510,8 @@ static void emit_units(const blocks *s, LLVMValueRef by_rows, LLVMValueRef begin
 
 static LLVMValueRef worker_count(const matmul *m) {
     rt_emitter *e = m->build->e;
-    LLVMValueRef offset = rt_emit_i64(e, offsetof(retort_context, workers));
-    LLVMValueRef address = rt_emit_address(e, m->build->context, offset, 1);
-    LLVMValueRef workers = LLVMBuildLoad2(e->builder, e->i32, address, "");
+    LLVMValueRef workers =
+        rt_emit_context_field(e, m->build->context, offsetof(retort_context, workers), e->i32);
     return LLVMBuildZExt(e->builder, workers, e->i64, "");
 }
 
