@@ -40,19 +40,28 @@ static double seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static rt_status schedule_graphs(retort_compilation *c, rt_lowering *lowering, rt_module *module,
-                                 rt_arena *arena, rt_error *error) {
+static bool is_wanted(const retort_compiler_options *options, const rt_graph *graph) {
+    const char *name = rt_graph_name(graph);
+    if (options->device) return strcmp(name, options->device->graph) == 0;
+    return !options->left_out || strcmp(name, options->left_out) != 0;
+}
+
+static rt_status schedule_graphs(retort_compilation *c, const retort_compiler_options *options,
+                                 rt_lowering *lowering, rt_arena *arena, rt_error *error) {
+    rt_module *module = (rt_module *)lowering->module;
     size_t count = rt_module_graph_count(module);
     const char *text = "";
     rt_schedule *schedules = RT_NEW_ARRAY(arena, rt_schedule, count + 1);
     lowering->schedules = schedules;
     if (!schedules) return rt_fail(error, RT_OUT_OF_MEMORY, "no memory to schedule");
     for (size_t i = 0; i < count; ++i) {
-        rt_schedule *schedule = &schedules[i];
+        rt_schedule *schedule = &schedules[lowering->schedule_count];
+        if (!is_wanted(options, rt_module_graph(module, i))) continue;
         RT_TRY(rt_schedule_create(rt_module_graph(module, i), lowering->optimizations, arena,
                                   schedule, error));
         const char *part = rt_schedule_text(schedule, arena);
         if (part && text) text = rt_arena_format(arena, "%s%s", text, part);
+        ++lowering->schedule_count;
     }
     if (text) c->texts[RETORT_TEXT_SCHEDULE] = rt_arena_copy_string(&c->arena, text);
     return RT_OK;
@@ -107,7 +116,7 @@ static rt_status compile_into(retort_compilation *c, rt_module *module,
                               rt_error *error) {
     double start = seconds();
     rt_lowering lowering = {.module = module,
-                            .schedule_count = rt_module_graph_count(module),
+                            .device = options->device,
                             .target = &c->target,
                             .optimizations = options->optimizations,
                             .name = options->name ? options->name : "program",
@@ -116,9 +125,9 @@ static rt_status compile_into(retort_compilation *c, rt_module *module,
                                 options->shares_small_work ? 0 : LEAST_SHARED_WORK};
     rt_lowering_counts counts;
     RT_TRY(rt_target_find(options->target, &c->target, &c->arena, error));
-    RT_TRY(describe_sources(c, arena, &lowering, error));
-    RT_TRY(schedule_graphs(c, &lowering, module, arena, error));
-    describe_debugging(c, options, arena, &lowering);
+    if (!options->device) RT_TRY(describe_sources(c, arena, &lowering, error));
+    RT_TRY(schedule_graphs(c, options, &lowering, arena, error));
+    if (!options->device && !options->left_out) describe_debugging(c, options, arena, &lowering);
     c->figures.schedule_seconds = seconds() - start;
     start = seconds();
     LLVMContextRef context = LLVMContextCreate();

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compiler/device_library.h"
 #include "compiler/optimizations.h"
 #include "ir/graph.h"
 #include "runtime/abi.h"
@@ -40,7 +41,9 @@ typedef struct retort_compiler_options {
      * the text there is the caller's business. */
     const char *debug_file;
     rt_optimizations optimizations;
-    bool is_self_contained; /* external tensors become part of the executable */
+    const retort_device_options *device; /* an ahead-of-time library: only its object is wanted */
+    const char *left_out;                /* name of a graph that becomes no entry point, or NULL */
+    bool is_self_contained;              /* external tensors become part of the executable */
     bool shares_small_work; /* workers share kernels that are too small to gain by it (tests) */
     bool keeps_assembly;    /* see retort_compilation_text */
 } retort_compiler_options;

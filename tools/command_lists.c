@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `retort passes` and `retort ops`: what there is. */
+/* `retort passes`, `retort targets` and `retort ops`: what there is. */
 #include <stdio.h>
 
 #include "compiler/optimizations.h"
+#include "compiler/target/target.h"
 #include "ir/op.h"
 #include "passes/pipelines.h"
 #include "tools/arguments.h"
@@ -30,6 +31,19 @@ int command_passes(int argc, char **argv) {
     if (is_good) printf("%s\noptimisations\n%s", passes, optimizations);
     rt_arena_deinit(&arena);
     return is_good ? 0 : 1;
+}
+
+int command_targets(int argc, char **argv) {
+    int exit_code = take_nothing("targets",
+                                 "usage: retort targets\n"
+                                 "Lists the machines that `retort build --target` takes.\n",
+                                 argc, argv);
+    if (exit_code >= 0) return exit_code;
+    rt_arena arena = {0};
+    const char *targets = rt_target_listing(&arena);
+    if (targets) fputs(targets, stdout);
+    rt_arena_deinit(&arena);
+    return targets ? 0 : 1;
 }
 
 static const char *gradient_text(rt_vjp_class class) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "compiler/codegen/device.h"
 #include "compiler/codegen/lower_impl.h"
 #include "compiler/codegen/row_parts.h"
 #include "runtime/base/check.h"
@@ -124,7 +125,8 @@ static rt_status lower_graphs(rt_lower_state *state, rt_lowering_counts *counts)
     for (size_t i = 0; counts && i < lowering->schedule_count; ++i)
         counts->calls += lowering->schedules[i].group_count;
     if (counts) counts->kernels = table.count;
-    return rt_emit_program(state) ? RT_OK : RT_OUT_OF_MEMORY;
+    bool is_described = lowering->device ? rt_emit_device_tables(state) : rt_emit_program(state);
+    return is_described ? RT_OK : RT_OUT_OF_MEMORY;
 }
 
 rt_status rt_lower(const rt_lowering *lowering, LLVMModuleRef module, rt_lowering_counts *counts,
@@ -146,5 +148,6 @@ rt_status rt_lower(const rt_lowering *lowering, LLVMModuleRef module, rt_lowerin
     if (is_broken)
         status = rt_fail(error, RT_INTERNAL, "the emitted code is not valid: %s", message);
     LLVMDisposeMessage(message);
-    return status;
+    if (status != RT_OK || !lowering->device) return status;
+    return rt_device_link(module, lowering->target, lowering->device, error);
 }

@@ -6,6 +6,7 @@
 
 #include <llvm-c/Core.h>
 
+#include "compiler/device_library.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/target/target.h"
 
@@ -21,6 +22,8 @@ typedef struct rt_lowering {
     const uint64_t *checksums;
     /* Where not NULL: the bytes of parameter p's source are at this symbol, by parameter. */
     const char *const *embedded;
+    /* Where not NULL: there is one schedule, and what comes out is an ahead-of-time library. */
+    const retort_device_options *device;
     int64_t least_shared_work; /* calls of kernels with less work run on the calling thread */
     /* Name of the graphs' text in debug information (NULL: none), and the line in it of each
      * graph's heading. */

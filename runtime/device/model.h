@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The C interface of a library that `retort build` makes: this text with the model's name in place
- * of `retort_model`, and what is particular to the model in place of the line "@model@".
+/* The C interface of retort_model, a model compiled to a library by `retort build`.
  *
  *     const retort_model_sizes largest = {.rows = 1, .tokens = 64};
  *     size_t bytes = retort_model_memory(&largest, 1);

@@ -3,7 +3,7 @@
  * does:
  *
  *     status = retort_device_place(model, symbols);          // memory for these sizes
- *     int32_t *ids = retort_device_input(model, 0);          // in the order of the tables
+ *     int32_t *ids = retort_device_input_memory(model, 0);          // in the order of the tables
  *     …                                                      // fill every input
  *     status = retort_device_finish(model, outputs);         // checks, computes, hands out */
 #ifndef RETORT_RUNTIME_DEVICE_RUN_H
@@ -17,7 +17,7 @@
 retort_model_status retort_device_place(retort_model *model, const int64_t *symbols);
 
 /* The memory of an input, uninitialised; valid until the next placing. */
-void *retort_device_input(retort_model *model, uint32_t input);
+void *retort_device_input_memory(retort_model *model, uint32_t input);
 
 /* Fills an input as the tables say of one that is not given; false where they say nothing. Offsets
  * of rows come before what is derived from them. */

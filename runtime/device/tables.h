@@ -25,10 +25,14 @@ typedef enum retort_device_check {
                                 token at least and `limit` at most */
 } retort_device_check;
 
+#define RETORT_NO_SLOT UINT32_MAX
+enum { RETORT_NO_SYMBOL = -1 };
+
 /* The inputs are the first buffers, in this order. */
 typedef struct retort_device_input {
-    uint32_t dtype; /* rt_dtype; those that are filled or checked are of 4 or 8 bytes */
-    uint32_t fill, check, reserved;
+    uint32_t element_bytes; /* 4 or 8 where it is filled or checked: signed integers */
+    uint32_t fill, check;
+    uint32_t slot; /* field of retort_model_inputs, or RETORT_NO_SLOT: it is always filled */
     int64_t limit;
 } retort_device_input;
 
@@ -36,8 +40,6 @@ typedef struct retort_device_buffer {
     retort_size bytes;
     uint32_t first, last; /* steps of the schedule in which it lives; inputs and outputs: all */
 } retort_device_buffer;
-
-enum { RETORT_NO_SYMBOL = -1 };
 
 typedef struct retort_device_model {
     uint32_t symbol_count; /* fields of retort_model_sizes: one value of 64 bits each */
@@ -49,6 +51,7 @@ typedef struct retort_device_model {
     uint8_t build[16];                   /* of the weights that belong to this code */
     const void *weights;                 /* the bytes themselves, or NULL: they come from a file */
     const retort_device_buffer *buffers; /* inputs, outputs, then what lies between kernels */
+    const uint32_t *order;               /* all buffers, in the order in which they are placed */
     const retort_device_input *inputs;
     retort_size scratch_bytes; /* per worker */
     void (*function)(const retort_context *context);

@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# retort build: a library for any target, without anything to link it with, and what it refuses.
+. "$(dirname "$0")/cases.sh"
+
+cat >sum.rtir <<'END'
+symbols B
+parameter @w: f32[2,3] {initial = constant(1)}
+
+graph @forward {
+    %0: f32[B,3] = input "x"
+    %1: f32[2,3] = parameter @w
+    %2: f32[B,2] = matmul %0, %1 {transpose_b = true}
+    output "y" = %2
+}
+END
+
+begin "targets"
+run 0 retort targets
+said "aarch64-linux-android"
+said "thumbv7em-none-eabi"
+
+# What the object asks of others: nothing but to copy and to clear, and what wasm's linker makes.
+asks_for_little() {
+    llvm-nm-19 -u "$1" | sed -n 's/.* U //p' |
+        grep -vx '_\{0,1\}\(memcpy\|memset\|memmove\)\|__indirect_function_table\|__stack_pointer'
+    [ $? = 1 ]
+}
+
+begin "a library for every target"
+for target in $(retort targets | sed 's/ .*//'); do
+    run 0 retort build sum.rtir --target "$target" -o "$target" --quiet
+    holds test -s "$target/libsum.a" -a -s "$target/sum.weights" -a -s "$target/sum.h"
+    command -v llvm-nm-19 >/dev/null && holds asks_for_little "$target/libsum.a"
+done
+
+begin "the same bytes each time"
+run 0 retort build sum.rtir --target aarch64-linux-gnu -o again --name sum --quiet
+for file in aarch64-linux-gnu/*; do holds cmp "$file" "again/${file##*/}"; done
+
+begin "a program that uses it"
+run 0 retort build sum.rtir --target host -o here --weights inside --name plus --size b=4
+told "of code"
+cat >main.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+#include "plus.h"
+int main(void) {
+    static _Alignas(64) char memory[1 << 16];
+    const float x[] = {1, 2, 3, 4, 5, 6};
+    float y[4];
+    plus *model = NULL;
+    plus_sizes sizes = {.b = 2}, many = {.b = 5}, none = {.b = -1};
+    plus_inputs inputs = {.x = x}, missing = {0};
+    plus_outputs outputs = {.y = y};
+    if (plus_memory(&sizes, 1) > sizeof memory || plus_memory(&many, 1) || plus_memory(&none, 1))
+        return 1;
+    if (plus_init(memory, 8, NULL, 0, NULL, &model) != PLUS_SMALL_MEMORY) return 2;
+    if (plus_init(memory + 1, 4000, NULL, 0, NULL, &model) != PLUS_UNALIGNED) return 3;
+    if (plus_init(memory, sizeof memory, x, 24, NULL, &model) != PLUS_INVALID_ARGUMENT) return 4;
+    if (plus_init(memory, sizeof memory, NULL, 0, NULL, &model)) return 5;
+    if (plus_run(model, &many, &inputs, &outputs) != PLUS_TOO_LARGE) return 6;
+    if (plus_run(model, &none, &inputs, &outputs) != PLUS_INVALID_ARGUMENT) return 7;
+    if (plus_run(model, &sizes, &missing, &outputs) != PLUS_INVALID_ARGUMENT) return 8;
+    if (plus_run(model, &sizes, &inputs, &outputs)) return 9;
+    printf("%g %g %g %g\n", y[0], y[1], y[2], y[3]);
+    return 0;
+}
+END
+run 0 cc -Wall -Wextra -Werror -Ihere main.c here/libplus.a -o main
+run 0 ./main
+said "6 6 15 15"
+run 0 cc -Wall -Wextra -Werror -Ihere here/example.c here/libplus.a -o example
+run 0 ./example
+said "y 0 0"
+
+begin "another build's weights, and damaged ones"
+cat >check.c <<'END'
+#include <stdio.h>
+#include "sum.h"
+int main(int argc, char **argv) {
+    static _Alignas(64) char memory[4096], weights[4096];
+    FILE *file = fopen(argv[argc - 1], "rb");
+    size_t size = file ? fread(weights, 1, sizeof weights, file) : 0;
+    sum *model;
+    return sum_init(memory, sizeof memory, weights, size, NULL, &model);
+}
+END
+run 0 cc -Ihost check.c host/libsum.a -o check
+run 0 ./check host/sum.weights
+run 6 ./check aarch64-linux-gnu/sum.weights
+cp host/sum.weights damaged
+printf x | dd of=damaged bs=1 seek=70 conv=notrunc 2>/dev/null
+run 7 ./check damaged
+head -c 80 host/sum.weights >short
+run 7 ./check short
+run 6 ./check main.c
+
+begin "shared ones"
+run 0 retort build sum.rtir --target x86_64-linux-gnu-v2 -o shared --shared --quiet
+holds test -s shared/libsum.so
+run 0 retort build sum.rtir --target wasm32-simd -o shared --shared --quiet
+holds test -s shared/sum.wasm
+
+begin "what is refused"
+run 1 retort build sum.rtir --target pdp-11 -o x
+told "error: no target 'pdp-11': there are host, aarch64-linux-android"
+run 2 retort build sum.rtir -o x
+told "--target"
+run 2 retort build sum.rtir --target host
+told "-o"
+run 2 retort build sum.rtir --target host -o x --name 1st
+told "--name takes letters, digits and _"
+run 2 retort build sum.rtir --target host -o x --weights nowhere
+told "--weights is file or inside"
+run 1 retort build sum.rtir --target host -o x --size q=3
+told "the model's sizes are b"
+run 2 retort build sum.rtir --target host -o x --size b
+told "--size takes NAME=N"
+run 1 retort build none.onnx --target host -o x
+told "No such file"
+
+finish

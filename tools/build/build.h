@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `retort build`: a model to an ahead-of-time library with all that an app needs to use it.
+ *     build_model.c    opens the model, runs the passes for the target, describes inputs and sizes
+ *     build_weights.c  the weights as the library reads them, what derives from them included
+ *     build_texts.c    header, example and packages, from templates/
+ *     archive.c        the static library; link_shared.c the shared one */
+#ifndef RETORT_TOOLS_BUILD_BUILD_H
+#define RETORT_TOOLS_BUILD_BUILD_H
+
+#include "compiler/retort_compiler.h"
+#include "compiler/target/target.h"
+#include "tools/model_file.h"
+
+enum { BUILD_MOST_SIZES = 16 };
+
+/* A largest value that a person gave: --size tokens=4096. */
+typedef struct build_size {
+    const char *name;
+    int64_t value;
+} build_size;
+
+typedef struct build_request {
+    const char *model_path, *target, *output, *name;
+    const char *weights; /* "file" or "inside" */
+    int64_t max_length;  /* 0: what the model takes */
+    build_size sizes[BUILD_MOST_SIZES];
+    size_t size_count;
+    bool is_shared; /* a shared library or a wasm module too */
+    bool is_quiet;
+    rt_optimizations optimizations;
+} build_request;
+
+/* An input or output as the header declares it. */
+typedef struct build_value {
+    const char *name; /* an identifier */
+    rt_type type;
+    const char *shape; /* "[rows + 1]" */
+    const char *note;  /* what it holds */
+} build_value;
+
+typedef struct build {
+    const build_request *request;
+    rt_arena arena;
+    rt_error *error;
+    model_file model;
+    rt_target target;
+    const char *name;     /* of the library: an identifier */
+    const char *graph;    /* name of the graph that is compiled */
+    const char **symbols; /* names of the sizes, by symbol of the module */
+    const char **symbol_notes;
+    size_t symbol_count;
+    build_value *inputs, *outputs; /* those that a caller gives and gets */
+    size_t input_count, output_count;
+    retort_device_input_facts *facts; /* of all inputs of the graph */
+    int64_t *largest, *planned;
+    retort_device_options device;
+    uint8_t *weights;
+    retort_compilation *compilation;
+} build;
+
+/* Each returns with a diagnostic in build.model or the reason in build.error. */
+RT_MUST_CHECK rt_status build_open_model(build *b);
+RT_MUST_CHECK rt_status build_make_weights(build *b);
+RT_MUST_CHECK rt_status build_write_texts(build *b);
+
+/* Links the static library in the folder to libNAME.so, libNAME.dylib or NAME.wasm. */
+RT_MUST_CHECK rt_status build_link_shared(build *b);
+
+/* DIR/<text of the format>, in the arena. */
+const char *build_path(build *b, const char *format, ...) RT_PRINTF(2, 3);
+
+#endif
