@@ -4,7 +4,11 @@
  * Of each graph the largest values that derive from weights and constants alone are taken, where
  * keeping them is worth their memory; equal ones of several graphs are one. A graph "prepare"
  * computes them (passes/derived.h says which, ir/graph.h what such graphs are called), and a graph
- * that assigns one of the weights computes again what derives from it, right behind the weight. */
+ * that assigns one of the weights computes again what derives from it, right behind the weight.
+ *
+ * A table of which rows are looked up is kept whatever it takes: a call reads few of its rows.
+ * Where one graph alone reads it, no graph computes it again with its weights: "prepare.NAME" does,
+ * before NAME runs behind them (runtime/abi.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +27,7 @@ typedef struct derived {
     rt_parameter parameter;
     size_t reader;  /* graph that reads it */
     bool is_shared; /* by more than one graph */
+    bool is_table;  /* rows of it are looked up, and nothing else of it is read */
 } derived;
 
 typedef struct hoisting {
@@ -43,6 +48,7 @@ typedef struct choices {
     size_t graph_index;
     const bool *is_derived;
     bool *is_seen;
+    bool *is_table;  /* by value: what reads it looks up rows of it */
     uint32_t *found; /* index + 1 into h->found; 0: stays in the graph */
 } choices;
 
@@ -103,6 +109,7 @@ static bool is_worth_keeping(const choices *c, rt_value value, const rt_derivati
         weights += bytes_of(module, rt_module_parameter(module, derivation->weights[i])->type);
     bool is_kept_long =
         !derivation->is_trained || c->h->calls > 1 || has_panels(c->graph, derivation);
+    if (c->is_table[value.index]) return derivation->weight_count > 0;
     return derivation->weight_count > 0 && is_kept_long &&
            bytes_of(module, rt_graph_type(c->graph, value)) <= MOST_GROWTH * weights + FREE_BYTES;
 }
@@ -129,6 +136,7 @@ static rt_status choose(choices *c, rt_value value, const rt_derivation *derivat
     derived *entry = find_derived(h, copy, c->graph_index);
     if (!entry) return RT_OUT_OF_MEMORY;
     entry->is_shared |= entry->reader != c->graph_index;
+    entry->is_table = c->is_table[value.index];
     c->found[value.index] = (uint32_t)(entry - h->found) + 1;
     return RT_OK;
 }
@@ -149,15 +157,36 @@ static rt_status consider(choices *c, rt_value value) {
     return RT_OK;
 }
 
+static void find_tables(choices *c, const rt_node *nodes, size_t count) {
+    bool *is_read_whole = c->is_seen; /* zeroed again below */
+    for (size_t i = 0; i < count; ++i) {
+        const rt_node_info *info = rt_graph_node(c->graph, nodes[i]);
+        for (uint32_t k = 0; k < info->operand_count; ++k) {
+            bool is_looked_up = info->op == RT_OP_gather && k == 0 && info->attrs[0].integer == 0;
+            if (!rt_value_is(info->operands[k])) continue;
+            if (is_looked_up)
+                c->is_table[info->operands[k].index] = true;
+            else
+                is_read_whole[info->operands[k].index] = true;
+        }
+    }
+    for (size_t i = 0; i < rt_graph_value_count(c->graph); ++i) {
+        c->is_table[i] = c->is_table[i] && !is_read_whole[i];
+        is_read_whole[i] = false;
+    }
+}
+
 static rt_status choose_values(choices *c) {
     rt_node *nodes;
     size_t count, values = rt_graph_value_count(c->graph) + 1;
     c->is_derived = rt_derived_values(c->graph, c->h->scratch);
     c->is_seen = RT_NEW_ARRAY(c->h->scratch, bool, values);
+    c->is_table = RT_NEW_ARRAY(c->h->scratch, bool, values);
     c->found = RT_NEW_ARRAY(c->h->scratch, uint32_t, values);
-    if (!c->is_derived || !c->is_seen || !c->found ||
+    if (!c->is_derived || !c->is_seen || !c->is_table || !c->found ||
         !rt_graph_order(c->graph, c->h->scratch, &nodes, &count))
         return RT_OUT_OF_MEMORY;
+    find_tables(c, nodes, count);
     if (rt_graph_is_preparation(c->graph)) return RT_OK;
     for (size_t i = 0; i < count; ++i) {
         const rt_node_info *info = rt_graph_node(c->graph, nodes[i]);
@@ -255,9 +284,11 @@ static bool rewrite_node(rt_rewriter *rewriter, rt_node node) {
     return true;
 }
 
-static bool assigns_any(const rt_graph *graph, const rt_derivation *derivation) {
-    for (size_t i = 0; i < derivation->weight_count; ++i)
-        if (rt_graph_assigns(graph, derivation->weights[i])) return true;
+/* Whether a graph that assigns weights computes `d` again with them. */
+static bool is_renewed(const rt_graph *graph, const derived *d) {
+    if (d->is_table && !d->is_shared) return false;
+    for (size_t i = 0; i < d->derivation.weight_count; ++i)
+        if (rt_graph_assigns(graph, d->derivation.weights[i])) return true;
     return false;
 }
 
@@ -268,7 +299,7 @@ static rt_status assign_renewed(rewriting *w, rt_graph *fresh) {
     w->fresh = fresh;
     renew(w, &b);
     for (size_t i = 0; i < h->found_count; ++i) {
-        if (!assigns_any(w->c->graph, &h->found[i].derivation)) continue;
+        if (!is_renewed(w->c->graph, &h->found[i])) continue;
         if (!rt_value_is(w->renewed[i])) return RT_OUT_OF_MEMORY;
         rt_graph_add_assign(fresh, h->found[i].parameter, w->renewed[i]);
     }
@@ -283,7 +314,7 @@ static rt_status rewrite_graph(choices *c) {
     if (!w.renewed || !w.is_waiting) return RT_OUT_OF_MEMORY;
     for (size_t i = 0; i < h->found_count; ++i) {
         w.renewed[i] = RT_NO_VALUE;
-        w.is_waiting[i] = assigns_any(c->graph, &h->found[i].derivation);
+        w.is_waiting[i] = is_renewed(c->graph, &h->found[i]);
     }
     rt_graph *fresh = rt_graph_rewrite(c->graph, rewrite_node, &w);
     if (!fresh) return RT_OUT_OF_MEMORY;

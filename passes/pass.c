@@ -71,6 +71,17 @@ rt_status rt_pass_fail_option(rt_pass_context *context, const char *key, rt_stat
     return rt_diagnose_error(context->diagnostics, status, option->location, "%s", text);
 }
 
+void rt_pass_note_option(rt_pass_context *context, const char *key, const char *format, ...) {
+    const rt_pass_option *option = find_option(context, key);
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    rt_diagnose(context->diagnostics, RT_NOTE, option ? option->location : (rt_location){0}, "%s",
+                text);
+}
+
 const char *rt_pass_option_text(rt_pass_context *context, const char *key, const char *otherwise) {
     rt_pass_option *option = find_option(context, key);
     return option ? option->value : otherwise;

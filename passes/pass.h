@@ -84,6 +84,10 @@ rt_status rt_pass_fail(rt_pass_context *context, rt_status status, const char *f
 rt_status rt_pass_fail_option(rt_pass_context *context, const char *key, rt_status status,
                               const char *format, ...) RT_PRINTF(4, 5);
 
+/* Notes something at the place where an option was written. */
+void rt_pass_note_option(rt_pass_context *context, const char *key, const char *format, ...)
+    RT_PRINTF(3, 4);
+
 /* Adds to a counter; `name` is a literal. */
 void rt_pass_count(rt_pass_context *context, const char *name, int64_t amount);
 

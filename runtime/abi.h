@@ -146,6 +146,14 @@ typedef struct retort_passing_weight {
     uint32_t parameter, first, last;
 } retort_passing_weight;
 
+/* Bits. */
+typedef enum retort_entry_flag {
+    RETORT_ENTRY_ASSIGNS = 1, /* assigns weights */
+    /* Prepares from weights that an entry assigns without what derives from them: it runs again
+     * where its reader runs behind such an entry. */
+    RETORT_ENTRY_FOLLOWS = 2
+} retort_entry_flag;
+
 /* The entries "prepare", and "prepare.NAME" for entry NAME, assign derived parameters. They run
  * before the entries that read these (with NAME, only entry NAME does), and again when weights were
  * changed by anything but an entry. They have neither inputs nor outputs nor symbols. */
@@ -155,8 +163,8 @@ typedef struct retort_entry {
     uint32_t buffer_count, node_count;
     const retort_buffer *buffers; /* inputs in the graph's order, then outputs, then locals */
     const retort_node *nodes;
-    retort_size scratch_bytes; /* per worker */
-    uint32_t passing_count, reserved;
+    retort_size scratch_bytes;     /* per worker */
+    uint32_t passing_count, flags; /* bits of retort_entry_flag */
     const retort_passing_weight *passing;
 } retort_entry;
 

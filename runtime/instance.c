@@ -354,18 +354,45 @@ void retort_instance_weights_changed(retort_instance *instance) {
     instance->is_prepared = false;
 }
 
+/* Runs entry `e`, which prepares, where what it derives is not as the weights are. */
+static rt_status prepare(retort_instance *instance, uint32_t e, rt_error *error) {
+    if (instance->has_prepared[e]) return RT_OK;
+    RT_TRY(retort_prepare_run(&instance->context, &instance->sources, (int)e,
+                              instance->parameter_pointers, error));
+    instance->has_prepared[e] = true;
+    return RT_OK;
+}
+
 rt_status retort_instance_prepare(retort_instance *instance, rt_error *error) {
     const retort_program *program = instance->program;
     for (uint32_t e = 0; e < program->entry_count; ++e) {
         int reader;
-        if (!retort_entry_prepares(program, (int)e, &reader) || instance->has_prepared[e]) continue;
+        if (!retort_entry_prepares(program, (int)e, &reader)) continue;
         if (reader >= 0 && !instance->is_entry_reserved[reader]) continue;
-        RT_TRY(retort_prepare_run(&instance->context, &instance->sources, (int)e,
-                                  instance->parameter_pointers, error));
-        instance->has_prepared[e] = true;
+        RT_TRY(prepare(instance, e, error));
     }
     instance->is_prepared = true;
     return RT_OK;
+}
+
+/* What only `entry` reads and other entries have left behind. */
+static rt_status prepare_again(retort_instance *instance, int entry, rt_error *error) {
+    const retort_program *program = instance->program;
+    for (uint32_t e = 0; e < program->entry_count; ++e) {
+        int reader;
+        bool follows = (program->entries[e].flags & RETORT_ENTRY_FOLLOWS) != 0;
+        if (!follows || !retort_entry_prepares(program, (int)e, &reader)) continue;
+        if (reader == entry || reader < 0) RT_TRY(prepare(instance, e, error));
+    }
+    return RT_OK;
+}
+
+/* Notes what is behind the weights that `entry` assigned. */
+static void leave_behind(retort_instance *instance, int entry) {
+    const retort_program *program = instance->program;
+    if (!(program->entries[entry].flags & RETORT_ENTRY_ASSIGNS)) return;
+    for (uint32_t e = 0; e < program->entry_count; ++e)
+        if (program->entries[e].flags & RETORT_ENTRY_FOLLOWS) instance->has_prepared[e] = false;
 }
 
 /* ---- running */
@@ -396,8 +423,10 @@ rt_status retort_instance_run(retort_instance *instance, int entry, const int64_
             return rt_fail(error, RT_OUT_OF_RANGE, "%s is %lld, but memory was reserved for %lld",
                            program->symbols[s], (long long)symbols[s], (long long)largest[s]);
     if (!instance->is_prepared) RT_TRY(retort_instance_prepare(instance, error));
+    RT_TRY(prepare_again(instance, entry, error));
     instance->context.symbols = symbols;
     instance->context.buffers = instance->buffer_pointers[entry];
     program->entries[entry].function(&instance->context);
+    leave_behind(instance, entry);
     return RT_OK;
 }

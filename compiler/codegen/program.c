@@ -6,6 +6,7 @@
 
 #include "compiler/codegen/lower_impl.h"
 #include "compiler/codegen/tables.h"
+#include "passes/derived.h"
 #include "runtime/base/check.h"
 #include "runtime/base/dtype.h"
 
@@ -76,6 +77,42 @@ static LLVMValueRef *list_passing(rt_lower_state *s, const rt_schedule *schedule
     return list;
 }
 
+static bool assigns_weights(const rt_graph *graph) {
+    const rt_module *module = rt_graph_module(graph);
+    for (size_t i = 0; i < rt_graph_output_count(graph); ++i) {
+        rt_parameter parameter = rt_graph_output(graph, i)->parameter;
+        if (rt_parameter_is(parameter) &&
+            rt_module_parameter(module, parameter)->kind == RT_PARAMETER_WEIGHT)
+            return true;
+    }
+    return false;
+}
+
+/* Whether `graph` assigns a weight without all that `preparation` derives from it. */
+static bool leaves_behind(rt_lower_state *s, const rt_graph *graph, const rt_graph *preparation) {
+    for (size_t i = 0; i < rt_graph_output_count(preparation); ++i) {
+        const rt_output *output = rt_graph_output(preparation, i);
+        rt_derivation made;
+        if (rt_graph_assigns(graph, output->parameter) ||
+            !rt_derivation_of(preparation, output->value, s->arena, &made))
+            continue;
+        for (size_t w = 0; w < made.weight_count; ++w)
+            if (rt_graph_assigns(graph, made.weights[w])) return true;
+    }
+    return false;
+}
+
+static uint64_t entry_flags(rt_lower_state *s, const rt_schedule *schedule) {
+    if (!rt_graph_is_preparation(schedule->graph))
+        return assigns_weights(schedule->graph) ? RETORT_ENTRY_ASSIGNS : 0;
+    for (size_t i = 0; i < s->lowering->schedule_count; ++i) {
+        const rt_graph *graph = s->graphs[i].schedule->graph;
+        if (!rt_graph_is_preparation(graph) && leaves_behind(s, graph, schedule->graph))
+            return RETORT_ENTRY_FOLLOWS;
+    }
+    return 0;
+}
+
 static LLVMValueRef make_entry(rt_lower_state *s, const rt_lowered_graph *graph) {
     const rt_schedule *schedule = graph->schedule;
     rt_dim_table *dims = rt_module_dims(rt_graph_module(schedule->graph));
@@ -99,7 +136,7 @@ static LLVMValueRef make_entry(rt_lower_state *s, const rt_lowered_graph *graph)
                              rt_table_array(s, nodes, schedule->group_count, "nodes"),
                              rt_table_size(s, scratch),
                              rt_table_word(s, passing_count),
-                             rt_table_word(s, 0),
+                             rt_table_word(s, entry_flags(s, schedule)),
                              rt_table_array(s, passing, passing_count, "passing")};
     return rt_table_struct(s, fields, RT_COUNT_OF(fields));
 }

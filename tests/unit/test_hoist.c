@@ -48,6 +48,34 @@ static const char module_text[] =
     "    assign @w = %%n\n"
     "}\n";
 
+/* A table of products of which rows are looked up: of a trained weight, read by predict alone. */
+static const char table_text[] =
+    "symbols T\n"
+    "file \"%s\"\n"
+    "parameter @frozen: f32[2,2] {source = \"%s\" offset 4 bytes 16 f32}\n"
+    "parameter @looked: f32[2,2] {source = \"%s\" offset 20 bytes 16 f32}\n"
+    "parameter @w: f32[2,2] {trainable, initial = constant(2)}\n"
+    "graph @predict {\n"
+    "    %%ids: i32[T] = input \"ids\"\n"
+    "    %%f = parameter @frozen\n"
+    "    %%w = parameter @w\n"
+    "    %%x = gather %%f, %%ids\n"
+    "    %%y = matmul %%x, %%w\n"
+    "    output \"y\" = %%y\n"
+    "}\n"
+    "graph @step {\n"
+    "    %%x: f32[T,2] = input \"x\"\n"
+    "    %%w = parameter @w\n"
+    "    %%y = matmul %%x, %%w\n"
+    "    output \"y\" = %%y\n"
+    "}\n"
+    "graph @update {\n"
+    "    %%rate: f32[] = input \"rate\"\n"
+    "    %%w = parameter @w\n"
+    "    %%n = mul %%w, %%rate\n"
+    "    assign @w = %%n\n"
+    "}\n";
+
 static const float file_values[9] = {9, 0.5f, -2, 3, 1, 4, 2, -1, 7};
 
 typedef struct fixture {
@@ -60,24 +88,29 @@ typedef struct fixture {
     float given[4]; /* what `give` gives for frozen */
 } fixture;
 
-static void begin(fixture *f, const char *passes) {
+static void begin_text(fixture *f, const char *source, const char *const *passes, size_t count) {
     rt_error error = {""};
     retort_compiler_options options;
     *f = (fixture){0};
     f->weights = rt_arena_format(&f->arena, "%s/weights.bin", test_folder());
     CU_ASSERT_EQUAL_FATAL(rt_file_replace(f->weights, file_values, sizeof file_values, &error),
                           RT_OK);
-    const char *text = rt_arena_format(&f->arena, module_text, f->weights, f->weights, f->weights);
+    const char *text = rt_arena_format(&f->arena, source, f->weights, f->weights, f->weights);
     rt_module *module = rt_parse_module(text, strlen(text), "test", &f->diagnostics);
     CU_ASSERT_PTR_NOT_NULL_FATAL(module);
     rt_pass_manager *manager = rt_pass_manager_create(&f->diagnostics);
-    CU_ASSERT_EQUAL_FATAL(rt_pass_manager_add(manager, passes), RT_OK);
+    for (size_t i = 0; i < count; ++i)
+        CU_ASSERT_EQUAL_FATAL(rt_pass_manager_add(manager, passes[i]), RT_OK);
     CU_ASSERT_EQUAL_FATAL(rt_pass_manager_run(manager, module), RT_OK);
     rt_pass_manager_destroy(manager);
     retort_compiler_options_init(&options);
     CU_ASSERT_EQUAL_FATAL(retort_compile(module, &options, &f->compilation, &error), RT_OK);
     CU_ASSERT_EQUAL_FATAL(retort_compilation_load(f->compilation, &f->program, &error), RT_OK);
     rt_module_destroy(module);
+}
+
+static void begin(fixture *f, const char *passes) {
+    begin_text(f, module_text, &passes, 1);
 }
 
 static bool is_frozen(const retort_parameter *parameter, void *argument) {
@@ -125,6 +158,8 @@ static rt_status run(fixture *f, const char *name, float *y, rt_error *error) {
     float *x = retort_instance_input(f->instance, entry, "x");
     float *rate = retort_instance_input(f->instance, entry, "rate");
     for (int i = 0; x && i < (strcmp(name, "step") ? 8 : 4); ++i) x[i] = (float)(i - 3) * 0.25f;
+    int32_t *ids = retort_instance_input(f->instance, entry, "ids");
+    if (ids) ids[0] = 1, ids[1] = 0;
     if (rate) *rate = 1.5f;
     RT_TRY(retort_instance_run(f->instance, entry, symbols, error));
     const float *output = retort_instance_output(f->instance, entry, "y");
@@ -218,5 +253,32 @@ static void test_given(void) {
     end(&f);
 }
 
-TEST_MAIN("hoist", TEST(test_changes_no_bits), TEST(test_lets_sources_go), TEST(test_sources_stay),
-          TEST(test_given))
+/* A table follows the weights that it is made of: not with each update, but before it is read. */
+static void test_tables_follow(void) {
+    static const char *const folding[] = {"fold:graph=predict", "hoist"}, *const plain = "simplify";
+    fixture on, off;
+    begin_text(&on, table_text, folding, 2);
+    begin_text(&off, table_text, &plain, 1);
+    CU_ASSERT_EQUAL_FATAL(create(&on, false, NULL), RT_OK);
+    CU_ASSERT_EQUAL_FATAL(create(&off, false, NULL), RT_OK);
+    int prepare = retort_program_find_entry(on.program, "prepare.predict");
+    int update = retort_program_find_entry(on.program, "update");
+    CU_ASSERT_FATAL(prepare >= 0 && update >= 0);
+    CU_ASSERT_EQUAL(on.program->entries[prepare].flags, RETORT_ENTRY_FOLLOWS);
+    CU_ASSERT_EQUAL(on.program->entries[update].flags, RETORT_ENTRY_ASSIGNS);
+    const float *table = parameter(&on, "matmul:frozen");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(table);
+    for (int i = 0; i < 3; ++i) {
+        expect_same(&on, &off, "predict");
+        float before = table[0];
+        expect_same(&on, &off, "update");
+        expect_same(&on, &off, "step");
+        CU_ASSERT_EQUAL(table[0], before);
+    }
+    expect_same(&on, &off, "predict");
+    end(&on);
+    end(&off);
+}
+
+TEST_MAIN("hoist", TEST(test_changes_no_bits), TEST(test_tables_follow), TEST(test_lets_sources_go),
+          TEST(test_sources_stay), TEST(test_given))
