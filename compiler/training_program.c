@@ -182,6 +182,13 @@ static rt_status read_job(program *p) {
 
 /* ---- the whole */
 
+/* A table pays where it is kept from call to call. */
+static rt_status set_folding(program *p) {
+    const rt_spec_value *fold = rt_spec_get(p->spec, RT_SPEC_model_fold_embedding);
+    if (!fold->integer || !rt_optimizes(p->watch.optimizations, RT_OPTIMIZE_hoist)) return RT_OK;
+    return rt_pass_manager_set_at(p->manager, RT_PASS_fold, "graph", "predict", fold->location);
+}
+
 static rt_status run_passes(program *p) {
     RT_TRY(rt_passes_choose_target(p->manager, p->watch.target));
     p->manager->dump = p->watch.dump;
@@ -215,6 +222,7 @@ static rt_status make_training(program *p) {
     RT_TRY(set_layers(p));
     RT_TRY(set_loss(p));
     RT_TRY(set_optimiser(p));
+    RT_TRY(set_folding(p));
     RT_TRY(run_passes(p));
     return p->watch.trains_all ? RT_OK : load_additions(p);
 }
@@ -226,6 +234,7 @@ static rt_status make_inference(program *p) {
                            : RT_OUTPUT_LOGITS;
     RT_TRY(rt_job_build_student(&p->job, p->module, "predict", outputs, false));
     RT_TRY(rt_pass_manager_add_pipeline(p->manager, "inference"));
+    RT_TRY(set_folding(p));
     return run_passes(p);
 }
 

@@ -26,7 +26,7 @@ static rt_parameter find_or_add(rt_blocks *m, rt_model_parameter p) {
         .type = static_type(module, &p),
         .kind = RT_PARAMETER_WEIGHT,
         .of = RT_NO_PARAMETER,
-        .is_trainable = m->options->is_trainable,
+        .is_trainable = m->options->is_trainable && !p.is_frozen,
         .is_decayed = p.rank >= 2, /* never biases and norms */
         .initial = p.initial,
         .initial_value = p.initial_value,
@@ -128,10 +128,17 @@ static rt_value token_type_vectors(rt_blocks *m) {
     return table; /* [1,H]: the one row is added to every token */
 }
 
+static rt_value look_up_words(rt_blocks *m, rt_model_module table) {
+    rt_block_locate(m, table, -1);
+    return look_up(m, rt_block_parameter(m, table, -1, RT_LEAF_WEIGHT), m->input_ids);
+}
+
 static rt_value word_vectors(rt_blocks *m) {
-    rt_block_locate(m, RT_MODULE_word_embeddings, -1);
-    rt_value table = rt_block_parameter(m, RT_MODULE_word_embeddings, -1, RT_LEAF_WEIGHT);
-    return look_up(m, table, m->input_ids);
+    rt_value parts[2] = {look_up_words(m, RT_MODULE_word_embeddings), RT_NO_VALUE};
+    if (!rt_model_has_module(m->config, RT_MODULE_frozen_word_embeddings, RT_PART_ENCODER))
+        return parts[0];
+    parts[1] = look_up_words(m, RT_MODULE_frozen_word_embeddings);
+    return rt_build_concat(&m->b, parts, 2, 1);
 }
 
 rt_value rt_block_embeddings(rt_blocks *m, rt_value *words) {
@@ -235,8 +242,8 @@ rt_value rt_block_head(rt_blocks *m, rt_value x) {
 
 /* ---- bilstm */
 
-/* Hidden states [T,H] of one direction. */
-static rt_value lstm_direction(rt_blocks *m, rt_value x, bool is_reverse) {
+/* Hidden states [T,H] of one direction, which begins anew at each of the offsets. */
+static rt_value lstm_direction(rt_blocks *m, rt_value x, rt_value offsets, bool is_reverse) {
     int first = is_reverse ? RT_LEAF_WEIGHT_IH_REVERSE : RT_LEAF_WEIGHT_IH;
     rt_value parts[4]; /* weight_ih, weight_hh, bias_ih, bias_hh */
     rt_block_locate(m, RT_MODULE_lstm, -1);
@@ -244,17 +251,72 @@ static rt_value lstm_direction(rt_blocks *m, rt_value x, bool is_reverse) {
         parts[i] = rt_block_parameter(m, RT_MODULE_lstm, -1, (rt_model_leaf)(first + i));
     rt_value bias = rt_build_add(&m->b, parts[2], parts[3]);
     rt_value gates = rt_build_add(&m->b, rt_build_matmul(&m->b, x, parts[0], false, true), bias);
-    return rt_build_lstm(&m->b, gates, parts[1], m->row_offsets, is_reverse);
+    return rt_build_lstm(&m->b, gates, parts[1], offsets, is_reverse);
+}
+
+/* [B,2H]: the forward state at the token `last` of each row beside the backward one at `first`. */
+static rt_value both_ends(rt_blocks *m, rt_value forward, rt_value backward, rt_value first,
+                          rt_value last) {
+    rt_value ends[2] = {rt_build_gather(&m->b, forward, last, 0),
+                        rt_build_gather(&m->b, backward, first, 0)};
+    return rt_build_concat(&m->b, ends, 2, 1);
+}
+
+static rt_value single_text(rt_blocks *m, rt_value words) {
+    rt_value last = rt_build_sub(&m->b, row_ends(m), scalar_i32(m, 1));
+    rt_value forward = lstm_direction(m, words, m->row_offsets, false);
+    rt_value backward = lstm_direction(m, words, m->row_offsets, true);
+    return both_ends(m, forward, backward, row_starts(m), last);
+}
+
+/* Where the second text of each row begins: its tokens are those of type 1, at the row's end. Of a
+ * row without them, its last token stands for it. */
+static rt_value second_starts(rt_blocks *m) {
+    rt_dim one = rt_module_constant_dim(m->b.module, 1);
+    rt_dim column[2] = {m->tokens, one};
+    rt_value types = rt_build_cast(&m->b, m->token_type_ids, RT_F32);
+    types = rt_build_reshape(&m->b, types, column, 2);
+    rt_value count = rt_build_segment_sum(&m->b, types, m->row_offsets);
+    count = rt_build_reshape(&m->b, rt_build_cast(&m->b, count, RT_I32), &m->rows, 1);
+    rt_value ends = row_ends(m), last = rt_build_sub(&m->b, ends, scalar_i32(m, 1));
+    rt_value start = rt_build_minimum(&m->b, rt_build_sub(&m->b, ends, count), last);
+    return rt_build_maximum(&m->b, start, rt_build_add(&m->b, row_starts(m), scalar_i32(m, 1)));
+}
+
+/* The borders of [CLS], the first and the second text of each row: i32[3B+1]. */
+static rt_value text_offsets(rt_blocks *m, rt_value first, rt_value second) {
+    rt_module *module = m->b.module;
+    rt_dim three = rt_module_constant_dim(module, 3), one = rt_module_constant_dim(module, 1);
+    rt_dim column[2] = {m->rows, one};
+    rt_value starts[3] = {row_starts(m), first, second}, borders[2];
+    for (int i = 0; i < 3; ++i) starts[i] = rt_build_reshape(&m->b, starts[i], column, 2);
+    rt_dim all = rt_dim_multiply(rt_module_dims(module), m->rows, three);
+    borders[0] = rt_build_reshape(&m->b, rt_build_concat(&m->b, starts, 3, 1), &all, 1);
+    borders[1] = rt_build_slice(&m->b, m->row_offsets, 0, m->rows, one, 1);
+    return rt_build_concat(&m->b, borders, 2, 0);
+}
+
+/* h1 and h2 of the same LSTM over each text with the separator behind it: h1, h2, |h1 - h2|, h1 h2.
+ * Source: Tang et al., "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks"
+ * (2019), section 3.1. */
+static rt_value compared_texts(rt_blocks *m, rt_value words) {
+    rt_value one = scalar_i32(m, 1), last = rt_build_sub(&m->b, row_ends(m), one);
+    rt_value first = rt_build_add(&m->b, row_starts(m), one), second = second_starts(m);
+    rt_value offsets = text_offsets(m, first, second);
+    rt_value forward = lstm_direction(m, words, offsets, false);
+    rt_value backward = lstm_direction(m, words, offsets, true);
+    /* A row of one token has neither text: what is read there is zero or [CLS], but in range. */
+    rt_value h1 = both_ends(m, forward, backward, rt_build_minimum(&m->b, first, last),
+                            rt_build_sub(&m->b, second, one));
+    rt_value h2 = both_ends(m, forward, backward, rt_build_minimum(&m->b, second, last), last);
+    rt_value features[4] = {h1, h2, rt_build_abs(&m->b, rt_build_sub(&m->b, h1, h2)),
+                            rt_build_mul(&m->b, h1, h2)};
+    return rt_build_concat(&m->b, features, 4, 1);
 }
 
 rt_value rt_block_bilstm(rt_blocks *m, rt_value *words) {
     *words = word_vectors(m);
-    rt_value forward = lstm_direction(m, *words, false);
-    rt_value backward = lstm_direction(m, *words, true);
-    rt_value last = rt_build_sub(&m->b, row_ends(m), scalar_i32(m, 1));
-    rt_value ends[2] = {rt_build_gather(&m->b, forward, last, 0),
-                        rt_block_first_token(m, backward)};
-    return rt_build_concat(&m->b, ends, 2, 1);
+    return m->config->texts == 2 ? compared_texts(m, *words) : single_text(m, *words);
 }
 
 rt_value rt_block_bilstm_head(rt_blocks *m, rt_value states) {

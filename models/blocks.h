@@ -53,7 +53,7 @@ rt_value rt_block_pooler(rt_blocks *m, rt_value x);
 rt_value rt_block_head(rt_blocks *m, rt_value x);
 
 /* Word vectors through an LSTM in each direction: [B,2H], the last forward state and the backward
- * state at the first token. */
+ * state at the first token; where texts are read by themselves [B,8H], those of both compared. */
 rt_value rt_block_bilstm(rt_blocks *m, rt_value *words);
 rt_value rt_block_bilstm_head(rt_blocks *m, rt_value states);
 

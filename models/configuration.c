@@ -45,6 +45,8 @@ rt_model_config rt_model_config_default(rt_family family) {
         .layers = is_lstm ? 1 : 0,
         .inner_width = is_lstm ? 200 : 0,
         .embedding_width = is_lstm ? 300 : 0,
+        .channels = is_lstm ? 1 : 0,
+        .texts = is_lstm ? 1 : 0,
         .positions = is_lstm      ? 0
                      : is_roberta ? 514
                                   : 512,
@@ -94,6 +96,8 @@ static rt_status check_sizes(const rt_model_config *config, rt_location location
         {"heads", config->heads, 1024, rt_model_config_is_encoder(config)},
         {"positions", config->positions, 1 << 20, rt_model_config_is_encoder(config)},
         {"embedding", config->embedding_width, 1 << 16, !rt_model_config_is_encoder(config)},
+        {"embedding_channels", config->channels, 2, !rt_model_config_is_encoder(config)},
+        {"pairs", config->texts, 2, !rt_model_config_is_encoder(config)},
         {"token_types", config->token_types, 1 << 16, false},
         {"labels", config->label_count, 1 << 20, false},
     };
@@ -140,6 +144,7 @@ static const struct {
     {RT_SPEC_model_heads, offsetof(rt_model_config, heads)},
     {RT_SPEC_model_ffn, offsetof(rt_model_config, inner_width)},
     {RT_SPEC_model_embedding, offsetof(rt_model_config, embedding_width)},
+    {RT_SPEC_model_embedding_channels, offsetof(rt_model_config, channels)},
     {RT_SPEC_model_vocabulary_size, offsetof(rt_model_config, vocabulary_size)},
     {RT_SPEC_model_positions, offsetof(rt_model_config, positions)},
     {RT_SPEC_model_token_types, offsetof(rt_model_config, token_types)},
@@ -187,6 +192,19 @@ static bool apply_form(rt_model_config *config, bool has_start, const rt_spec *s
     return is_right;
 }
 
+/* How a bilstm reads the texts of a pair. */
+static bool apply_pairs(rt_model_config *config, bool has_start, const rt_spec *spec,
+                        rt_diagnostics *diagnostics) {
+    const rt_spec_value *pairs = rt_spec_get(spec, RT_SPEC_model_pairs);
+    bool is_right = !pairs->is_present || !has_start || config->texts == pairs->integer + 1;
+    if (!is_right)
+        rt_diagnose(diagnostics, RT_ERROR, pairs->location,
+                    "'pairs' is %s, which is not how what 'from' names reads them; leave it out",
+                    pairs->text);
+    if (pairs->is_present) config->texts = pairs->integer + 1;
+    return is_right;
+}
+
 static void apply_rates(rt_model_config *config, const rt_spec *spec) {
     const rt_spec_value *dropout = rt_spec_get(spec, RT_SPEC_model_dropout);
     const rt_spec_value *attention = rt_spec_get(spec, RT_SPEC_model_attention_dropout);
@@ -227,6 +245,7 @@ bool rt_model_config_apply_spec(rt_model_config *config, bool has_start, const r
     }
     is_right = apply_sizes(config, has_start, spec, diagnostics) && is_right;
     is_right = apply_form(config, has_start, spec, diagnostics) && is_right;
+    is_right = apply_pairs(config, has_start, spec, diagnostics) && is_right;
     apply_rates(config, spec);
     if (!config->inner_width) config->inner_width = 4 * config->width;
     return is_right;

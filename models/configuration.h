@@ -41,7 +41,9 @@ typedef struct rt_model_config {
     int64_t heads;
     int64_t inner_width; /* of the feed-forward part; of a bilstm the layer before the classifier */
     int64_t embedding_width; /* bilstm; elsewhere the word embeddings have the width */
-    int64_t positions;       /* rows of the position table */
+    int64_t channels;  /* bilstm: 2 where a frozen word vector stands beside the trained one */
+    int64_t texts;     /* bilstm: 2 where each text of a pair is read by itself, else 1 */
+    int64_t positions; /* rows of the position table */
     int64_t token_types;
     int64_t padding_id;
     rt_activation activation;

@@ -11,7 +11,7 @@ enum { KIND_CLASSES, KIND_SCORES };
 static const rt_format formats[] = {
 #define LABELS_FILE(name) "@" name
 #define TASK(id, task, first, second, label, bare, kind, labels, short_rows, metrics, main) \
-    {task, KIND_##kind == KIND_SCORES, labels, #main},
+    {task, KIND_##kind == KIND_SCORES, sizeof second > 1, labels, #main},
 #include "runtime/text/tasks.def"
 };
 

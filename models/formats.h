@@ -9,6 +9,7 @@
 typedef struct rt_format {
     const char *name;
     bool is_of_scores;
+    bool is_of_pairs;
     const char *labels; /* "0|1"; "@labels.txt": in that file beside the data; "" for scores */
     const char *metric; /* that decides: "ACCURACY" */
 } rt_format;

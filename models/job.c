@@ -225,6 +225,8 @@ rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_are
     read_teachers(&r);
     read_student(&r);
     rt_job_read_vocabulary(&r);
+    rt_job_read_word_vectors(&r);
+    rt_job_read_pairs(&r);
     rt_job_read_loss(&r);
     read_unlabelled(&r);
     rt_job_read_labels(&r);

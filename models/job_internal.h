@@ -15,6 +15,8 @@ typedef struct rt_job_reader {
 
 /* Each part of a reading; errors are diagnosed. */
 void rt_job_read_vocabulary(rt_job_reader *r);
+void rt_job_read_word_vectors(rt_job_reader *r);
+void rt_job_read_pairs(rt_job_reader *r);
 void rt_job_read_loss(rt_job_reader *r);
 void rt_job_read_labels(rt_job_reader *r);
 void rt_job_check_fit(rt_job_reader *r);

@@ -86,6 +86,21 @@ static void put_settings(json_t *root, const rt_job *job) {
     if (job->vocabulary) json_object_set_new(data, "vocabulary", json_string(job->vocabulary));
 }
 
+/* The tables that data.word_vectors fills, and how many texts a row must have. */
+static void put_words(json_t *model, const rt_model_config *config) {
+    static const rt_model_module tables[] = {RT_MODULE_word_embeddings,
+                                             RT_MODULE_frozen_word_embeddings};
+    rt_arena arena = {0};
+    json_t *names = json_array();
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; ++i)
+        if (rt_model_has_module(config, tables[i], RT_PART_ENCODER))
+            json_array_append_new(names, json_string(rt_model_parameter_name(
+                                             config, tables[i], -1, RT_LEAF_WEIGHT, &arena)));
+    json_object_set_new(model, "word_embeddings", names);
+    if (config->texts == 2) json_object_set_new(model, "texts", json_integer(config->texts));
+    rt_arena_deinit(&arena);
+}
+
 static void put_model(json_t *root, const rt_job *job) {
     const rt_model_config *config = &job->student.config;
     rt_arena arena = {0};
@@ -100,6 +115,7 @@ static void put_model(json_t *root, const rt_job *job) {
         snprintf(checksum, sizeof checksum, "%016" PRIx64, job->vocabulary_checksum);
         json_object_set_new(model, "vocabulary_checksum", json_string(checksum));
     }
+    put_words(model, config);
     if (config->token_types > 0)
         json_object_set_new(model, "token_types", json_integer(config->token_types));
     if (text) json_object_set_new(section_of(root, "checkpoint"), "config.json", json_string(text));

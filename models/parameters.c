@@ -20,8 +20,11 @@ typedef enum extent {
     EXTENT_WIDTH,
     EXTENT_INNER,
     EXTENT_EMBEDDING, /* of a word vector: the width, but in a bilstm */
+    EXTENT_FROZEN,    /* the vocabulary where its vectors have a frozen copy */
+    EXTENT_CHANNELS,  /* of a word's vectors together: of both copies where there are two */
     EXTENT_GATES,     /* the four gates of one direction */
-    EXTENT_POOLED,    /* what the head reads: the width, in a bilstm both directions */
+    EXTENT_POOLED,    /* what the head reads: the width, in a bilstm both directions; of a pair in
+                         four forms */
     EXTENT_HEAD,      /* what the last map reads */
     EXTENT_LABELS
 } extent;
@@ -78,8 +81,11 @@ static int64_t size_of(const rt_model_config *config, extent size) {
     case EXTENT_WIDTH: return config->width;
     case EXTENT_INNER: return config->inner_width;
     case EXTENT_EMBEDDING: return is_lstm ? config->embedding_width : config->width;
+    case EXTENT_FROZEN: return config->channels == 2 ? config->vocabulary_size : 0;
+    case EXTENT_CHANNELS: return config->channels * config->embedding_width;
     case EXTENT_GATES: return 4 * config->width;
-    case EXTENT_POOLED: return is_lstm ? 2 * config->width : config->width;
+    case EXTENT_POOLED:
+        return is_lstm ? 2 * config->width * (config->texts == 2 ? 4 : 1) : config->width;
     case EXTENT_HEAD: return is_lstm ? config->inner_width : config->width;
     case EXTENT_LABELS: return config->label_count;
     }
@@ -151,6 +157,7 @@ rt_model_parameter rt_model_describe_parameter(const rt_model_config *config, rt
     p.name = rt_model_parameter_name(config, id, layer, leaf, arena);
     p.role = role ? rt_arena_format(arena, "%s.%s", role, leaves[leaf].text) : NULL;
     p.is_head = m->place == HEAD;
+    p.is_frozen = id == RT_MODULE_frozen_word_embeddings;
     p.rank = is_vector ? 1 : 2;
     p.dims[0] = size_of(config, m->rows);
     p.dims[1] = is_vector ? 1 : size_of(config, columns);

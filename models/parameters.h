@@ -34,6 +34,7 @@ typedef struct rt_model_parameter {
     const char *name; /* in the checkpoint, with the family's prefix where there is a head */
     const char *role; /* canonical: BERT's name without "bert." */
     bool is_head;     /* stands above the encoder's pooled vector */
+    bool is_frozen;   /* keeps its first value in training, unless told */
     int rank;
     int64_t dims[2];
     rt_initial_kind initial;

@@ -138,7 +138,8 @@ static void check_family(const rule_context *c) {
         RT_SPEC_model_heads,      RT_SPEC_model_positions, RT_SPEC_model_token_types,
         RT_SPEC_model_norm,       RT_SPEC_model_epsilon,   RT_SPEC_model_attention_dropout,
         RT_SPEC_model_activation, RT_SPEC_model_pooling,   RT_SPEC_model_layers_from};
-    static const rt_spec_key lstm_only[] = {RT_SPEC_model_embedding};
+    static const rt_spec_key lstm_only[] = {RT_SPEC_model_embedding,
+                                            RT_SPEC_model_embedding_channels, RT_SPEC_model_pairs};
     static const rt_spec_key typed_only[] = {RT_SPEC_model_token_types};
     const rt_spec_value *family = get(c, RT_SPEC_model_family);
     bool is_lstm = is_choice(family, "bilstm"), starts_random = !is_present(c, RT_SPEC_model_from);

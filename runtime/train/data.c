@@ -180,6 +180,7 @@ rt_status retort_data_open(const retort_program *program, const retort_settings 
         .is_of_scores = retort_settings_is(settings, SET(task_kind), "regression"),
         .class_count = class_count(program),
         .has_one_type = model_limit(settings, "token_types") == 1,
+        .needs_pairs = model_limit(settings, "texts") == 2,
     };
     bool is_chosen =
         retort_settings_get(settings, SET(data_vocabulary))->origin == RETORT_FROM_FLAG;
@@ -285,6 +286,11 @@ rt_status retort_data_read(retort_data *data, const retort_settings *settings, c
         status = rt_fail(
             error, RT_INVALID_DATA,
             "%s: the rows have no labels to learn from; --data-label names their column", path);
+    if (status == RT_OK && data->needs_pairs && !table.has_pairs)
+        status = rt_fail(error, RT_INVALID_DATA,
+                         "%s: rows have one text, but the model compares two; --data-text2 names "
+                         "the column of the second",
+                         path);
     if (status == RT_OK) status = use_table(data, settings, path, &table, console, rows, error);
     rt_table_close(&table);
     return status;

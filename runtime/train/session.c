@@ -11,6 +11,7 @@
 #include "runtime/program.h"
 #include "runtime/train/batch_inputs.h"
 #include "runtime/train/stop.h"
+#include "runtime/train/word_embeddings.h"
 
 #define SET(name) RETORT_SETTING_##name
 
@@ -198,6 +199,9 @@ rt_status retort_session_prepare(retort_session *session, rt_error *error) {
     if (session->has_checkpoint)
         RT_TRY(retort_checkpoint_load(&session->checkpoint, session->runner.instance,
                                       is_training(session), error));
+    else if (is_training(session))
+        RT_TRY(retort_word_embeddings_load(&session->data, &session->settings,
+                                           session->runner.instance, &session->console, error));
     RT_TRY(retort_instance_prepare(session->runner.instance, error));
     rt_safetensors_close(&session->checkpoint.optimizer);
     /* Frozen weights that are not kept are read again when the model is saved. */

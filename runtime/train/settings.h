@@ -12,7 +12,8 @@
  * default; paths are absolute. Three more objects are the compiler's word on the model:
  *     "checkpoint": { "config.json": "…" }   files to write beside model.safetensors, by their text
  *     "model": { "name", "positions", "vocabulary", "token_types" }   what rows may hold; optional,
- *              as is "vocabulary_checksum", where weights depend on what token ids mean
+ *              as is "vocabulary_checksum", where weights depend on what token ids mean; "texts", 2
+ *              where a row must be a pair; "word_embeddings", the tables that word vectors fill
  *     "adaptation": { "peft_type", "base", "alpha" }   what a PEFT folder must be to fit; optional
  * Other keys are ignored, so that a newer compiler may add to them. */
 #ifndef RETORT_RUNTIME_TRAIN_SETTINGS_H
