@@ -25,7 +25,7 @@ typedef struct program {
     rt_imported_model others[RT_MAX_TEACHERS - 1];
     rt_program_options watch;
     const char *trained; /* of an adapted program: where its weights are */
-    bool merges;
+    rt_merging merging;
     rt_pass_manager *manager;
 } program;
 
@@ -287,8 +287,14 @@ static rt_status load_trained(program *p) {
     rt_error error;
     if (rt_peft_is_folder(p->trained)) {
         rt_peft_facts facts = peft_facts(p);
+        /* What it was merged into is the base no more. */
+        if (p->merging == RT_MERGING_OUT_OF) facts.base = NULL;
         return rt_peft_load(p->module, config, &facts, p->trained, place, p->diagnostics);
     }
+    if (p->merging == RT_MERGING_OUT_OF)
+        return rt_diagnose_error(p->diagnostics, RT_INVALID_DATA, place,
+                                 "is no PEFT folder; only what holds an adaptation alone can be "
+                                 "taken out of merged weights");
     if (rt_saved_model_find(p->trained, &p->arena, &saved, &error) != RT_OK)
         return rt_diagnose_error(p->diagnostics, RT_INVALID_DATA, place, "%s", error.text);
     rt_load_options load = {.parameter_prefix = "",
@@ -306,7 +312,9 @@ static rt_status make_adapted(program *p) {
     RT_TRY(rt_pass_manager_add(p->manager, "simplify"));
     RT_TRY(rt_pass_manager_add(p->manager, "adapt"));
     RT_TRY(set_method(p));
-    if (p->merges) RT_TRY(set_option(p, RT_PASS_adapt, "merge", "true"));
+    if (p->merging)
+        RT_TRY(
+            set_option(p, RT_PASS_adapt, "merge", p->merging == RT_MERGING_INTO ? "true" : "undo"));
     RT_TRY(run_passes(p));
     return load_trained(p);
 }
@@ -363,13 +371,13 @@ rt_module *rt_student_program(const rt_spec *spec, rt_arena *arena, rt_student *
     return finish(&p, status);
 }
 
-rt_module *rt_adapted_program(const rt_spec *spec, const char *weights, bool merges,
+rt_module *rt_adapted_program(const rt_spec *spec, const char *weights, rt_merging merging,
                               rt_arena *arena, rt_adapted *adapted, rt_diagnostics *diagnostics) {
     program p = {.spec = spec,
                  .diagnostics = diagnostics,
                  .options = {.may_lack_data = true},
                  .trained = weights,
-                 .merges = merges};
+                 .merging = merging};
     rt_status status = make(&p, make_adapted);
     if (status == RT_OK) {
         char *base = peft_facts(&p).base ? realpath(peft_facts(&p).base, NULL) : NULL;

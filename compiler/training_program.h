@@ -56,10 +56,14 @@ typedef struct rt_adapted {
     const char *vocabulary; /* path, or NULL */
 } rt_adapted;
 
-/* The spec's model with what its method adds: graph "student", and with `merges` graph "merge"
- * (passes/training/method.h). The parameters have their sources in `weights`: what a training
- * program saved (a folder or its .safetensors file), or a PEFT folder beside the spec's base. */
-rt_module *rt_adapted_program(const rt_spec *spec, const char *weights, bool merges,
+typedef enum rt_merging { RT_MERGING_NONE, RT_MERGING_INTO, RT_MERGING_OUT_OF } rt_merging;
+
+/* The spec's model with what its method adds: graph "student", and with `merging` graph "merge"
+ * (passes/training/method.h), from the spec's model into one with the adaptation in its weights, or
+ * from such a one, which the spec starts from, back. The parameters have their sources in
+ * `weights`: what a training program saved (a folder or its .safetensors file), or a PEFT folder
+ * beside the spec's base. */
+rt_module *rt_adapted_program(const rt_spec *spec, const char *weights, rt_merging merging,
                               rt_arena *arena, rt_adapted *adapted, rt_diagnostics *diagnostics);
 
 #endif

@@ -16,12 +16,15 @@
 static const char usage[] =
     "usage: retort adapter save SPEC TRAINED OUT\n"
     "       retort adapter merge SPEC TRAINED OUT\n"
+    "       retort adapter unmerge SPEC PEFT OUT\n"
     "What the spec's method added to its model and trained, out of a training run.\n"
     "\n"
     "  save     writes the adaptation alone, as a PEFT folder: adapter_config.json and\n"
     "           adapter_model.safetensors\n"
     "  merge    writes a plain model with the adaptation in its weights, as a Hugging Face\n"
     "           folder\n"
+    "  unmerge  writes the model without the adaptation, of the merged one that the spec starts\n"
+    "           from: the same but for rounding; the head stays as it was trained\n"
     "\n"
     "  SPEC     the spec that was trained\n"
     "  TRAINED  a checkpoint of the run (\"OUTPUT/best\"), or a PEFT folder\n"
@@ -29,7 +32,7 @@ static const char usage[] =
 
 typedef struct request {
     const char *operands[4]; /* what, spec, trained, out */
-    bool merges;
+    rt_merging merging;
     rt_diagnostics diagnostics;
     rt_error error;
     rt_arena arena;
@@ -155,7 +158,7 @@ static rt_status merge(request *r) {
 static rt_status read_trained(request *r) {
     rt_spec *spec = rt_spec_read(r->operands[1], NULL, &r->diagnostics);
     if (spec)
-        r->module = rt_adapted_program(spec, r->operands[2], r->merges, &r->arena, &r->adapted,
+        r->module = rt_adapted_program(spec, r->operands[2], r->merging, &r->arena, &r->adapted,
                                        &r->diagnostics);
     rt_spec_destroy(spec);
     return r->module ? RT_OK : RT_INVALID_DATA;
@@ -164,11 +167,14 @@ static rt_status read_trained(request *r) {
 static int work(request *r) {
     rt_status status = read_trained(r);
     if (tell_diagnostics(&r->diagnostics) || status != RT_OK) return 1;
-    status = r->merges ? merge(r)
-                       : rt_peft_save(r->module, &r->adapted.config, &r->adapted.facts,
-                                      r->operands[3], &r->error);
+    status = r->merging ? merge(r)
+                        : rt_peft_save(r->module, &r->adapted.config, &r->adapted.facts,
+                                       r->operands[3], &r->error);
     return status == RT_OK ? 0 : tell_error(&r->error);
 }
+
+static const char *const kinds[] = {
+    [RT_MERGING_NONE] = "save", [RT_MERGING_INTO] = "merge", [RT_MERGING_OUT_OF] = "unmerge"};
 
 int command_adapter(int argc, char **argv) {
     request r = {0};
@@ -176,10 +182,13 @@ int command_adapter(int argc, char **argv) {
     arguments a = {.command = "adapter", .usage = usage, .argc = argc, .argv = argv};
     while (arguments_next(&a)) arguments_operand(&a, r.operands, 4, &count);
     if (a.exit_code >= 0) return a.exit_code;
-    if (count < 4) return arguments_usage(&a, "save or merge, a spec, what it trained, a folder");
-    r.merges = strcmp(r.operands[0], "merge") == 0;
-    if (!r.merges && strcmp(r.operands[0], "save") != 0)
-        return arguments_usage(&a, "'%s' is neither save nor merge", r.operands[0]);
+    if (count < 4)
+        return arguments_usage(&a, "save, merge or unmerge, a spec, what it trained, a folder");
+    int kind = 0;
+    while (kind < 3 && strcmp(r.operands[0], kinds[kind]) != 0) ++kind;
+    if (kind == 3)
+        return arguments_usage(&a, "'%s' is neither save, merge nor unmerge", r.operands[0]);
+    r.merging = (rt_merging)kind;
     int exit_code = work(&r);
     rt_module_destroy(r.module);
     rt_diagnostics_deinit(&r.diagnostics);

@@ -21,16 +21,20 @@ static rt_value flat(rt_builder *b, rt_parameter vector, int64_t size) {
     return rt_build_reshape(b, rt_build_parameter(b, vector), &dim, 1);
 }
 
-/* Rows of W, and b, where the result is scaled; columns of W where the input is. */
+static rt_value scaled(rt_adaptation *a, rt_builder *b, rt_value weight, rt_value vector) {
+    return a->is_undoing ? rt_build_div(b, weight, vector) : rt_build_mul(b, weight, vector);
+}
+
+/* Rows of W, and b, where the result is scaled; columns of W where the input is. And back. */
 static void merge(rt_adaptation *a, const rt_linear *linear, rt_parameter vector,
                   bool is_of_input) {
     if (!a->merge) return;
     rt_builder b = rt_builder_begin(a->merge);
     rt_value w = rt_build_parameter(&b, linear->weight);
-    rt_adaptation_merge(a, linear->weight, rt_build_mul(&b, w, rt_build_parameter(&b, vector)));
+    rt_adaptation_merge(a, linear->weight, scaled(a, &b, w, rt_build_parameter(&b, vector)));
     if (is_of_input || !rt_parameter_is(linear->bias)) return;
     rt_value bias = rt_build_parameter(&b, linear->bias);
-    rt_adaptation_merge(a, linear->bias, rt_build_mul(&b, bias, flat(&b, vector, linear->outputs)));
+    rt_adaptation_merge(a, linear->bias, scaled(a, &b, bias, flat(&b, vector, linear->outputs)));
 }
 
 static bool scale_input(rt_adaptation *a, rt_rewriter *r, const rt_linear *linear) {

@@ -46,16 +46,16 @@ static rt_value drop(lora *l, rt_rewriter *r, rt_value old) {
     return RT_NO_VALUE;
 }
 
-/* W + scale B A */
+/* W + scale B A; and back */
 static void merge(lora *l, const rt_linear *linear, rt_parameter down, rt_parameter up) {
     rt_adaptation *a = l->adaptation;
     if (!a->merge) return;
+    double scale = a->is_undoing ? -l->scale : l->scale;
     rt_builder b = rt_builder_begin(a->merge);
     rt_value w = rt_build_parameter(&b, linear->weight);
     rt_value change =
         rt_build_matmul(&b, rt_build_parameter(&b, up), rt_build_parameter(&b, down), false, false);
-    rt_adaptation_merge(a, linear->weight,
-                        rt_build_add(&b, w, rt_build_scale(&b, change, l->scale)));
+    rt_adaptation_merge(a, linear->weight, rt_build_add(&b, w, rt_build_scale(&b, change, scale)));
 }
 
 static bool add_low_rank(rt_rewriter *r, rt_node node) {

@@ -214,9 +214,12 @@ static int64_t free_site(const rt_module *module) {
 /* ---- the whole */
 
 static rt_status begin_merge(rt_adaptation *a, const method_row *row) {
-    bool is_asked = false;
-    RT_TRY(rt_pass_option_flag(a->context, "merge", &is_asked));
-    if (!is_asked) return RT_OK;
+    const char *asked = rt_pass_option_text(a->context, "merge", "false");
+    a->is_undoing = strcmp(asked, "undo") == 0;
+    if (strcmp(asked, "false") == 0) return RT_OK;
+    if (strcmp(asked, "true") != 0 && !a->is_undoing)
+        return rt_pass_fail_option(a->context, "merge", RT_INVALID_ARGUMENT,
+                                   "option merge is '%s' but must be true, false or undo", asked);
     if (row->form == FORM_STAYS)
         return rt_pass_fail_option(a->context, "method", RT_UNSUPPORTED,
                                    "what %s adds cannot be merged into the model's weights",

@@ -13,6 +13,7 @@ typedef struct rt_adaptation {
     rt_graph *graph; /* of the model; a method puts another in its place */
     rt_places places;
     rt_graph *merge;    /* gives weights of the plain model, where asked for; or NULL */
+    bool is_undoing;    /* from weights that were merged those that they were merged into */
     bool *has_layer;    /* by layer: whether the option `layers` chooses it; all without one */
     bool *has_linear;   /* by linear map: chosen by rt_adaptation_targets */
     int64_t first_site; /* for places that draw, above all that the module has */
@@ -24,8 +25,8 @@ typedef struct rt_adaptation {
 /* What the option `method` says (full without it): which parameters train before it, and its
  * rewriting of graph "student", or of the module's only graph. `head` are the names of the head's
  * parameters, separated by blanks. With merge=true the module gets a graph "merge" too, which
- * assigns to the model's own weights what a plain model needs to do the same. What the method draws
- * has sites from *first_site on. */
+ * assigns to the model's own weights what a plain model needs to do the same; with merge=undo one
+ * that takes it out of them again. What the method draws has sites from *first_site on. */
 RT_MUST_CHECK rt_status rt_method_run(rt_pass_context *context, rt_module *module,
                                       int64_t *first_site);
 

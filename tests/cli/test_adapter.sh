@@ -5,9 +5,9 @@
 
 begin "wrong usage"
 run 2 retort adapter
-told "save or merge, a spec, what it trained, a folder"
+told "save, merge or unmerge, a spec, what it trained, a folder"
 run 2 retort adapter keep a b c
-told "'keep' is neither save nor merge"
+told "'keep' is neither save, merge nor unmerge"
 run 1 retort adapter save absent.yaml b c
 told "absent.yaml"
 

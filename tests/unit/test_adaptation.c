@@ -176,9 +176,16 @@ static void test_identity(void) {
 
 /* ---- merging */
 
-/* Draws everything, what was added too. */
+/* Draws everything, what was added too: scales that begin at 1 are others. */
 static const rt_array **draw_all(adaptation_fixture *f) {
-    return draw_parameters(f, rt_module_parameter_count(f->module));
+    size_t count = rt_module_parameter_count(f->module);
+    const rt_array **values = draw_parameters(f, count);
+    for (size_t i = 0; i < count; ++i) {
+        const char *name = rt_module_parameter(f->module, (rt_parameter){(uint32_t)i})->name;
+        for (int64_t k = 0; strstr(name, "ia3_l") && k < values[i]->count; ++k)
+            values[i]->real[k] = 1 + 0.1 * (double)(k % 5 - 1);
+    }
+    return values;
 }
 
 /* The logits with what a method added, and those of the plain model on merged weights. */
@@ -203,6 +210,49 @@ static void check_merge(rt_family family, const char *options) {
     const rt_array *got = evaluate(&f, plain, values);
     double largest, distance = golden_error(got, want, &largest);
     CU_ASSERT(distance >= 0 && distance <= 1e-12 * largest);
+    end(&f);
+}
+
+/* Merged and taken out again, the weights are as they were, but for rounding. */
+static void check_unmerge(const char *merge, const char *undo) {
+    static const int64_t small[4] = {8, 2, 2, 12};
+    adaptation_fixture into, out;
+    rt_array *merged[64], *restored[64];
+    rt_error error;
+    begin(&into, RT_FAMILY_bert, small);
+    begin(&out, RT_FAMILY_bert, small);
+    CU_ASSERT_EQUAL_FATAL(adapt(&into, merge), RT_OK);
+    CU_ASSERT_EQUAL_FATAL(adapt(&out, undo), RT_OK);
+    const rt_graph *graph = rt_module_find_graph(into.module, "merge");
+    const rt_graph *back = rt_module_find_graph(out.module, "merge");
+    const rt_array **values = draw_all(&into), **before = draw_all(&into);
+    size_t count = rt_graph_output_count(graph);
+    CU_ASSERT_FATAL(count > 0 && count <= 64 && count == rt_graph_output_count(back));
+    CU_ASSERT_EQUAL_FATAL(
+        rt_eval_graph(graph, NULL, values, &(rt_eval_options){0}, &into.arena, merged, &error),
+        RT_OK);
+    for (size_t i = 0; i < count; ++i)
+        values[rt_graph_output(graph, i)->parameter.index] = merged[i];
+    CU_ASSERT_EQUAL_FATAL(
+        rt_eval_graph(back, NULL, values, &(rt_eval_options){0}, &into.arena, restored, &error),
+        RT_OK);
+    for (size_t i = 0; i < count; ++i) {
+        const rt_array *want = before[rt_graph_output(back, i)->parameter.index];
+        double largest, distance = golden_error(restored[i], want, &largest);
+        CU_ASSERT(distance >= 0 && distance <= 1e-12 * largest);
+        CU_ASSERT(golden_error(merged[i], want, &largest) > 1e-3 * largest);
+    }
+    end(&into);
+    end(&out);
+}
+
+static void test_unmerge(void) {
+    check_unmerge("method=lora,rank=2,alpha=4,targets=all,merge=true",
+                  "method=lora,rank=2,alpha=4,targets=all,merge=undo");
+    check_unmerge("method=ia3,merge=true", "method=ia3,merge=undo");
+    adaptation_fixture f;
+    begin(&f, RT_FAMILY_bert, (const int64_t[4]){8, 2, 2, 12});
+    CU_ASSERT_EQUAL(adapt(&f, "method=ia3,merge=perhaps"), RT_INVALID_ARGUMENT);
     end(&f);
 }
 
@@ -310,5 +360,5 @@ static void test_pre_norm(void) {
     end(&f);
 }
 
-TEST_MAIN("adaptation", TEST(test_counts), TEST(test_identity), TEST(test_merge), TEST(test_prompt),
-          TEST(test_pre_norm))
+TEST_MAIN("adaptation", TEST(test_counts), TEST(test_identity), TEST(test_merge),
+          TEST(test_unmerge), TEST(test_prompt), TEST(test_pre_norm))

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Several adaptations on one base, by a compiled program: each answers as it does alone, none is
- * left of the one before, and what is of another base or method is refused. */
+/* Methods in compiled programs. Several adaptations on one base: each answers as it does alone,
+ * none is left of the one before, what is of another base or method is refused, merged it answers
+ * as before. BitFit leaves weights alone; padding changes nothing. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/file.h"
+#include "runtime/base/safetensors.h"
 #include "tests/support/test.h"
 #include "tests/support/training.h"
 
@@ -66,6 +69,31 @@ static char *rows_of(const char *answers, const char *adapter) {
     return rows;
 }
 
+/* The largest difference of a tensor in two models. */
+static double tensor_distance(const char *one, const char *other, const char *name) {
+    const char *const folders[] = {one, other};
+    rt_safetensors files[2];
+    const rt_safetensor *tensors[2];
+    for (int i = 0; i < 2; ++i) {
+        char path[600];
+        rt_error error = {""};
+        snprintf(path, sizeof path, "%s/%s/model.safetensors", test_folder(), folders[i]);
+        CU_ASSERT_EQUAL_FATAL(rt_safetensors_open(path, &files[i], &error), RT_OK);
+        tensors[i] = rt_safetensors_find(&files[i], name);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(tensors[i]);
+    }
+    double largest = 0;
+    CU_ASSERT_EQUAL_FATAL(tensors[0]->size_bytes, tensors[1]->size_bytes);
+    for (size_t i = 0; i < tensors[0]->size_bytes / sizeof(float); ++i) {
+        float a, b;
+        memcpy(&a, (const char *)tensors[0]->data + i * sizeof a, sizeof a);
+        memcpy(&b, (const char *)tensors[1]->data + i * sizeof b, sizeof b);
+        largest = fmax(largest, fabs((double)a - (double)b));
+    }
+    for (int i = 0; i < 2; ++i) rt_safetensors_close(&files[i]);
+    return largest;
+}
+
 /* A base and an adaptation of it for each of two tasks. */
 static void test_trains(void) {
     training_prepare("");
@@ -110,6 +138,84 @@ static void test_each_answers_as_alone(void) {
     /* Of one alone, and of several with the same classes, the columns are named. */
     run("lora", 0, "--predict ~/dev.tsv --adapter ~/peft-a --quiet");
     CONTAINS(p.results, "adapter\tindex\tprediction\tprobability_low\tprobability_high\n");
+}
+
+/* The largest difference of the probabilities in two files of answers. */
+static double distance(const char *one, const char *other) {
+    double largest = 0;
+    for (one = strchr(one, '\n') + 1, other = strchr(other, '\n') + 1; *one && *other;) {
+        double a, b;
+        CU_ASSERT_EQUAL_FATAL(sscanf(one, "%*d\t%*s\t%lf", &a), 1);
+        CU_ASSERT_EQUAL_FATAL(sscanf(other, "%*d\t%*s\t%lf", &b), 1);
+        largest = fmax(largest, fabs(a - b));
+        one += strcspn(one, "\n") + 1;
+        other += strcspn(other, "\n") + 1;
+    }
+    CU_ASSERT(!*one && !*other);
+    return largest;
+}
+
+/* Merged, the adaptation answers as it does on its base; taken out, the base is what it was. */
+static void test_merges(void) {
+    static const char query[] = "bert.encoder.layer.1.attention.self.query.weight";
+    static const char output[] = "bert.encoder.layer.0.output.dense.weight";
+    retort("adapter merge ~/lora.yaml ~/peft-a ~/merged");
+    compile("plain", "model: {from: merged}\n");
+    run("plain", 0, "--predict ~/dev.tsv --output ~/no-run -o ~/merged.tsv");
+    char *alone = read_text("a.tsv"), *merged = read_text("merged.tsv");
+    CU_ASSERT(distance(alone, merged) <= 2e-6);
+    free(alone);
+    free(merged);
+    training_write("~/undo.yaml", DATA "model: {from: merged}\nmethod: {kind: lora, rank: 2}\n");
+    retort("adapter unmerge ~/undo.yaml ~/peft-a ~/restored");
+    CU_ASSERT(tensor_distance("restored", "base-run/last", query) <= 1e-7);
+    CU_ASSERT(tensor_distance("merged", "base-run/last", query) > 1e-4);
+    CU_ASSERT_EQUAL(tensor_distance("restored", "base-run/last", output), 0);
+    process_run(process_beside("retort"), "adapter unmerge ~/undo.yaml ~/a/last ~/none", NULL, &p);
+    CU_ASSERT_EQUAL(p.status, 1);
+    CONTAINS(p.messages, "is no PEFT folder; only what holds an adaptation alone can be taken out");
+}
+
+/* BitFit moves no matrix and no scale outside of the head by a bit, and every kind of bias. */
+static void test_bitfit_leaves_weights(void) {
+    static const char *const kept[] = {"bert.embeddings.word_embeddings.weight",
+                                       "bert.embeddings.LayerNorm.weight",
+                                       "bert.encoder.layer.0.attention.self.query.weight",
+                                       "bert.encoder.layer.1.output.dense.weight",
+                                       "bert.encoder.layer.1.output.LayerNorm.weight",
+                                       "bert.pooler.dense.weight"};
+    static const char *const moved[] = {"bert.embeddings.LayerNorm.bias",
+                                        "bert.encoder.layer.0.attention.self.query.bias",
+                                        "bert.encoder.layer.1.output.dense.bias",
+                                        "bert.encoder.layer.1.output.LayerNorm.bias",
+                                        "bert.pooler.dense.bias",
+                                        "classifier.weight"};
+    compile("bitfit", "model: {from: base-run/last}\nmethod: {kind: bitfit}\n");
+    run("bitfit", 0, "--output ~/bitfit-run");
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; ++i)
+        CU_ASSERT_EQUAL(tensor_distance("bitfit-run/last", "base-run/last", kept[i]), 0);
+    for (size_t i = 0; i < sizeof moved / sizeof *moved; ++i)
+        CU_ASSERT(tensor_distance("bitfit-run/last", "base-run/last", moved[i]) > 1e-4);
+}
+
+/* Padding is computed or not: answers and losses are the same, within rounding. */
+static void test_packed_is_padded(void) {
+    compile("packed", "model: {from: base-run/last, dropout: 0, attention_dropout: 0}\n");
+    retort("compile ~/packed.yaml data.padding=counted -o ~/padded");
+    run("packed", 0, "--predict ~/dev.tsv --output ~/no-run -o ~/packed.tsv");
+    run("padded", 0, "--predict ~/dev.tsv --output ~/no-run -o ~/padded.tsv");
+    char *packed = read_text("packed.tsv"), *padded = read_text("padded.tsv");
+    CU_ASSERT(distance(packed, padded) <= 2e-6);
+    free(packed);
+    free(padded);
+    run("packed", 0, "--output ~/packed-run --learning-rate 1e-3");
+    run("padded", 0, "--output ~/padded-run --learning-rate 1e-3");
+    char *one = training_metrics("~/packed-run/metrics.jsonl");
+    char *other = training_metrics("~/padded-run/metrics.jsonl");
+    double first = training_number(one, "loss"), second = training_number(other, "loss");
+    CU_ASSERT(first > 0 && fabs(first - second) <= 1e-4 * first);
+    free(one);
+    free(other);
 }
 
 static void test_refuses_others(void) {
@@ -162,5 +268,6 @@ static void test_spec_refuses_other_base(void) {
     CONTAINS(p.messages, "peft-other was trained on the base ");
 }
 
-TEST_MAIN("adapters", TEST(test_trains), TEST(test_each_answers_as_alone),
-          TEST(test_refuses_others), TEST(test_wrong_flags), TEST(test_spec_refuses_other_base))
+TEST_MAIN("adapters", TEST(test_trains), TEST(test_each_answers_as_alone), TEST(test_merges),
+          TEST(test_bitfit_leaves_weights), TEST(test_packed_is_padded), TEST(test_refuses_others),
+          TEST(test_wrong_flags), TEST(test_spec_refuses_other_base))
