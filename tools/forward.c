@@ -183,6 +183,7 @@ size_t forward_known_inputs(const named_tensor *inputs, size_t count, rt_onnx_kn
 
 static rt_status run_entry(forward *f, rt_error *error) {
     double start = retort_clock();
+    if (f->runner) return f->runner->run(f->runner->user, f, error);
     if (f->profile) retort_profile_begin(f->profile, f->entry);
     rt_status status =
         retort_instance_run(session_instance(f->session), f->entry, f->symbols, error);

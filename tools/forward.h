@@ -45,6 +45,14 @@ typedef struct forward_options {
     const dumps *dumps; /* NULL: none */
 } forward_options;
 
+struct forward;
+
+/* Runs an entry elsewhere: from the inputs in the instance's buffers to its outputs there. */
+typedef struct forward_runner {
+    rt_status (*run)(void *user, const struct forward *f, rt_error *error);
+    void *user;
+} forward_runner;
+
 typedef struct forward {
     model_file *model;
     bool is_packed;
@@ -53,7 +61,8 @@ typedef struct forward {
     slice_checks slices; /* where the model is not packed */
     session *session;    /* after forward_compile */
     int entry;
-    retort_profile *profile; /* counts what runs while not NULL; the caller's */
+    retort_profile *profile;      /* counts what runs while not NULL; the caller's */
+    const forward_runner *runner; /* in place of the instance while not NULL; the caller's */
     /* Of the last run. */
     named_tensor *results; /* output_count */
     double seconds;        /* without copying in and out */

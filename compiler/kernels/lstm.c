@@ -161,7 +161,8 @@ static void emit_gates(const forward *own, LLVMValueRef place) {
         rt_emit_store(e, RT_F32, x[g], gates, at, v.mask);
     }
     LLVMValueRef is_there =
-        LLVMBuildAnd(e->builder, v.mask, rt_emit_splat(e, own->is_later, lanes), "");
+        v.mask ? LLVMBuildAnd(e->builder, v.mask, rt_emit_splat(e, own->is_later, lanes), "")
+               : own->is_later; /* a lane alone */
     LLVMValueRef before = rt_emit_load(e, RT_F32, cell_before, v.loop.index, lanes, is_there);
     LLVMValueRef c = mul_add(e, x[1], before, mul(e, x[0], x[2]));
     rt_emit_store(e, RT_F32, c, cell, v.loop.index, v.mask);

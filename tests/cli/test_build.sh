@@ -102,6 +102,27 @@ holds test -s shared/libsum.so
 run 0 retort build sum.rtir --target wasm32-simd -o shared --shared --quiet
 holds test -s shared/sum.wasm
 
+# A case as people store them: an encoder's arrays, run as a library by an emulator.
+emulated() {
+    begin "a library for $1 gives what is stored"
+    [ -d "$data/golden/fwd_distilbert" ] || { skip "no $data/golden" && return; }
+    run 0 retort verify --target "$1" "$data/golden/fwd_distilbert" "$data/golden/fwd_roberta"
+    if grep -q "needs .*, which is not there" .out; then
+        skip "$(sed -n 's/^skipped .*: //p' .out | head -n 1)"
+    else
+        said "2 passed, 0 failed, 0 skipped"
+    fi
+}
+emulated aarch64-linux-gnu
+emulated wasm32-simd
+
+begin "training runs are not for other machines"
+mkdir training
+touch training/recipe.json training/batches.safetensors
+run 0 retort verify --target host training
+said "0 passed, 0 failed, 1 skipped"
+run 1 retort verify --target pdp-11 "$data/golden/fwd_distilbert"
+
 begin "what is refused"
 run 1 retort build sum.rtir --target pdp-11 -o x
 told "error: no target 'pdp-11': there are host, aarch64-linux-android"

@@ -58,6 +58,10 @@ typedef struct build {
     retort_compilation *compilation;
 } build;
 
+/* All of it; b->request and b->error are set. The caller closes in either case. */
+RT_MUST_CHECK rt_status build_library(build *b);
+void build_close(build *b);
+
 /* Each returns with a diagnostic in build.model or the reason in build.error. */
 RT_MUST_CHECK rt_status build_open_model(build *b);
 RT_MUST_CHECK rt_status build_make_weights(build *b);

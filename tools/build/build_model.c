@@ -186,7 +186,8 @@ static const struct packed_input {
     {"input_ids", RETORT_FILL_NONE, RETORT_CHECK_BELOW, true, "tokens, the rows end to end"},
     {"token_type_ids", RETORT_FILL_ZEROS, RETORT_CHECK_BELOW, true,
      "the text of a pair that each token is of; NULL: all 0"},
-    {"position_ids", RETORT_FILL_POSITIONS, RETORT_CHECK_NONE, false, ""},
+    {"position_ids", RETORT_FILL_POSITIONS, RETORT_CHECK_BELOW, true,
+     "each token's place in its row; NULL: counted from 0"},
     {"row_offsets", RETORT_FILL_ONE_ROW, RETORT_CHECK_OFFSETS, true,
      "the first token of each row, then the number of tokens; NULL: one row"},
     {"example_ids", RETORT_FILL_ZEROS, RETORT_CHECK_NONE, false, ""},
@@ -215,6 +216,10 @@ static void describe_input(build *b, size_t index, bool is_read, int64_t limit) 
         .limit = limit,
     };
     if (facts->check == RETORT_CHECK_OFFSETS) facts->limit = longest_row(b);
+    if (facts->fill == RETORT_FILL_POSITIONS) {
+        facts->limit = limit = rt_model_config_longest_row(&b->model.config);
+        is_checked = true;
+    }
     if (facts->check == RETORT_CHECK_BELOW && !is_checked) facts->check = RETORT_CHECK_NONE;
     bool is_given = packed ? packed->is_given : true;
     if (!is_read && facts->check != RETORT_CHECK_OFFSETS) {

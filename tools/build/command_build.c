@@ -158,12 +158,19 @@ static rt_status write_all(build *b) {
     return b->request->is_shared ? build_link_shared(b) : RT_OK;
 }
 
-static rt_status run(build *b) {
+rt_status build_library(build *b) {
     RT_TRY(build_open_model(b));
     RT_TRY(build_make_weights(b));
     name_build(b);
     RT_TRY(compile(b));
     return write_all(b);
+}
+
+void build_close(build *b) {
+    retort_compilation_destroy(b->compilation);
+    free(b->weights);
+    model_file_close(&b->model);
+    rt_arena_deinit(&b->arena);
 }
 
 static double now(void) {
@@ -189,15 +196,12 @@ int command_build(int argc, char **argv) {
     double start = now();
     int exit_code = read_arguments(argc, argv, &request);
     if (exit_code < 0) {
-        rt_status status = run(&b);
+        rt_status status = build_library(&b);
         if (status == RT_OK && !request.is_quiet) report(&b, now() - start);
         model_file_tell(&b.model, status, &error);
         exit_code = status != RT_OK;
     }
-    retort_compilation_destroy(b.compilation);
-    free(b.weights);
-    model_file_close(&b.model);
     for (size_t i = 0; i < request.size_count; ++i) free((char *)request.sizes[i].name);
-    rt_arena_deinit(&b.arena);
+    build_close(&b);
     return exit_code;
 }

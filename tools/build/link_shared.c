@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* RETORT_LLD comes from CMake: LLVM's linker, for every object format. */
-#include <errno.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "tools/build/build.h"
-
-extern char **environ;
+#include "tools/run_program.h"
 
 enum { MOST_ARGUMENTS = 32 };
 
@@ -60,19 +56,13 @@ static const char *describe(build *b, command *c) {
 
 rt_status build_link_shared(build *b) {
     command c = {{RETORT_LLD}, 1};
-    pid_t child;
     int code = 0;
     const char *output = describe(b, &c), *archive = build_path(b, "lib%s.a", b->name);
     add(&c, archive);
     add(&c, "-o");
     add(&c, output);
     if (rt_arena_failed(&b->arena)) return rt_fail(b->error, RT_OUT_OF_MEMORY, "out of memory");
-    int failure = posix_spawn(&child, RETORT_LLD, NULL, NULL, (char *const *)c.arguments, environ);
-    if (failure)
-        return rt_fail(b->error, RT_NOT_FOUND, "%s: %s; --shared needs LLVM's linker", RETORT_LLD,
-                       strerror(failure));
-    while (waitpid(child, &code, 0) < 0)
-        if (errno != EINTR) return rt_fail(b->error, RT_IO, "waiting: %s", strerror(errno));
-    if (WIFEXITED(code) && WEXITSTATUS(code) == 0) return RT_OK;
+    RT_TRY(run_program(c.arguments, &code, b->error));
+    if (code == 0) return RT_OK;
     return rt_fail(b->error, RT_IO, "%s: linking failed", output);
 }

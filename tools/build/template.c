@@ -16,6 +16,7 @@
 #include "tools/build/templates.def"
 #undef TEMPLATE
 EMBED(check, "tools/build/templates/check.c.in")
+EMBED(check_wasm, "tools/build/templates/check.mjs.in")
 
 static const struct {
     const char *begin, *end, *output;
@@ -34,9 +35,10 @@ const char *template_output(template_id id) {
     return templates[id].output;
 }
 
-const char *template_check(size_t *length) {
-    *length = (size_t)(rt_template_check_end - rt_template_check);
-    return rt_template_check;
+const char *template_check(bool is_wasm, size_t *length) {
+    const char *begin = is_wasm ? rt_template_check_wasm : rt_template_check;
+    *length = (size_t)((is_wasm ? rt_template_check_wasm_end : rt_template_check_end) - begin);
+    return begin;
 }
 
 typedef struct filling {

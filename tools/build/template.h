@@ -5,6 +5,8 @@
 #ifndef RETORT_TOOLS_BUILD_TEMPLATE_H
 #define RETORT_TOOLS_BUILD_TEMPLATE_H
 
+#include <stdbool.h>
+
 #include "runtime/base/arena.h"
 
 typedef struct template_value {
@@ -26,7 +28,7 @@ typedef enum template_id {
 const char *template_text(template_id id, size_t *length);
 const char *template_output(template_id id);
 
-/* The program that runs a stored case (templates/check.c.in). */
-const char *template_check(size_t *length);
+/* The program that runs a stored case: check.c.in, or check.mjs.in for wasm. */
+const char *template_check(bool is_wasm, size_t *length);
 
 #endif

@@ -96,11 +96,19 @@ static bool has_data_set(const char *folder) {
     return found;
 }
 
+static void skip_training(const char *folder, verify_totals *totals) {
+    rt_error error;
+    rt_status status =
+        rt_fail(&error, RT_UNSUPPORTED, "training runs are compiled for this machine alone");
+    verify_report(totals, folder, "training", status, &error, NULL);
+}
+
 /* Runs the cases of one folder; false where it has none of the layouts. */
 static bool verify_folder(const char *folder, const verify_options *options,
                           verify_totals *totals) {
     if (has_file(folder, "recipe.json") && has_file(folder, "batches.safetensors"))
-        verify_trajectory(folder, options, totals);
+        options->target ? skip_training(folder, totals)
+                        : verify_trajectory(folder, options, totals);
     else if (has_file(folder, "recipe.json") && has_file(folder, "inputs.safetensors"))
         verify_forward(folder, options, totals);
     else if (has_file(folder, "model.onnx") && has_data_set(folder))
@@ -134,7 +142,8 @@ static bool verify_below(const char *folder, const verify_options *options, veri
 }
 
 static const char usage[] =
-    "usage: retort verify [--rtol R] [--atol A] [--threads N] [--without NAMES] DIR...\n"
+    "usage: retort verify [--target T] [--rtol R] [--atol A] [--threads N] [--without NAMES]\n"
+    "                     DIR...\n"
     "Holds compiled programs against stored values. A DIR holds one case, or cases in folders:\n"
     "  model.onnx with test_data_set_*/        inputs and outputs of a graph\n"
     "  recipe.json with batches.safetensors    a training run: losses, gradients, weights\n"
@@ -142,6 +151,9 @@ static const char usage[] =
     "\n"
     "  --rtol R, --atol A   tolerance of the first layout, in place of tolerance.json in the\n"
     "                       folder, its row in index.tsv, or 1e-3 and 1e-7\n"
+    "  --target T           graphs run as a library that `retort build` makes for T, by an "
+    "emulator;\n"
+    "                       skipped where T's compiler or emulator is not there\n"
     "  --threads N          threads to compute with\n" WITHOUT_HELP "\n"
     "Prints a line per failing case with its largest error, and last\n"
     "\"N passed, N failed, N skipped\"; exit status 1 where anything failed.\n";
@@ -157,6 +169,8 @@ int command_verify(int argc, char **argv) {
         if (arguments_real(&a, "--rtol", 0, 1e9, &options.relative) ||
             arguments_real(&a, "--atol", 0, 1e9, &options.absolute))
             options.has_tolerance = true;
+        else if (arguments_text(&a, "--target", &options.target))
+            continue;
         else if (arguments_integer(&a, "--threads", 1, 1024, &threads))
             options.session.threads = (uint32_t)threads;
         else if (!without_option(&a, &options.session.optimizations))

@@ -19,6 +19,7 @@ typedef struct verify_options {
     bool has_tolerance; /* --rtol or --atol was given: for layout (a) */
     double relative, absolute;
     session_options session;
+    const char *target; /* --target: graphs run as a library for it, by an emulator; or NULL */
 } verify_options;
 
 typedef struct verify_totals {

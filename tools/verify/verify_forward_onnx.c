@@ -5,6 +5,7 @@
 
 #include "runtime/base/check.h"
 #include "tools/forward.h"
+#include "tools/verify/device_case.h"
 #include "tools/verify/verify.h"
 
 typedef struct graph_case {
@@ -14,6 +15,7 @@ typedef struct graph_case {
     rt_error *error;
     model_file model;
     forward forward;
+    device_case device; /* with a target */
 } graph_case;
 
 /* Tensor "<which>.<name>" of the inputs; false where it is not there. */
@@ -90,6 +92,10 @@ static rt_status run(graph_case *c, const char *path, const verify_options *opti
     RT_TRY(model_file_read(path, &reading, &c->model, c->error));
     RT_TRY(forward_open(&c->model, &c->forward, c->error));
     RT_TRY(forward_compile(&c->forward, &compiling, c->error));
+    if (options->target) {
+        RT_TRY(device_case_open(path, options->target, &c->device, c->error));
+        c->forward.runner = &c->device.runner;
+    }
     RT_TRY(run_case(c, 'a'));
     return run_case(c, 'b');
 }
@@ -103,6 +109,7 @@ rt_status verify_outputs_of_onnx(const char *path, const rt_safetensors *inputs,
     rt_status status = run(&c, path, options);
     if (status != RT_OK && rt_diagnostics_failed(&c.model.diagnostics))
         status = verify_diagnosed(&c.model.diagnostics, status, error);
+    device_case_close(&c.device);
     forward_close(&c.forward);
     model_file_close(&c.model);
     return status;

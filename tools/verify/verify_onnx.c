@@ -10,6 +10,7 @@
 #include "runtime/base/file.h"
 #include "tools/forward.h"
 #include "tools/tensor_file.h"
+#include "tools/verify/device_case.h"
 #include "tools/verify/tolerance.h"
 #include "tools/verify/verify.h"
 
@@ -30,6 +31,7 @@ typedef struct onnx_case {
     const verify_options *options;
     model_file model;
     forward forward;
+    device_case device;           /* with a target */
     bool is_compiled, is_per_set; /* with known inputs */
     comparison *found;
 } onnx_case;
@@ -64,6 +66,7 @@ static named_tensor *name_inputs(onnx_case *c, const data_set *set, size_t *coun
 /* ---- compiling */
 
 static void close_model(onnx_case *c) {
+    device_case_close(&c->device);
     forward_close(&c->forward);
     model_file_close(&c->model);
     c->is_compiled = false;
@@ -78,6 +81,12 @@ static rt_status compile(onnx_case *c, const rt_onnx_known_input *known, size_t 
     if (status == RT_OK) status = forward_open(&c->model, &c->forward, c->error);
     if (status == RT_OK) status = forward_compile(&c->forward, &options, c->error);
     c->is_compiled = status == RT_OK;
+    if (status == RT_OK && c->options->target) {
+        if (known_count)
+            return rt_fail(c->error, RT_UNSUPPORTED, "its shapes depend on values of its inputs");
+        status = device_case_open(c->path, c->options->target, &c->device, c->error);
+        c->forward.runner = &c->device.runner;
+    }
     if (status != RT_OK && rt_diagnostics_failed(&c->model.diagnostics))
         status = verify_diagnosed(&c->model.diagnostics, RT_UNSUPPORTED, c->error);
     return status;
