@@ -40,6 +40,15 @@ static void check_length(rt_job_reader *r, const rt_job_model *model, const char
     bool is_student = model == &r->job->student;
     int64_t longest = is_student ? rt_job_longest_row(r->job, &model->config)
                                  : rt_model_config_longest_row(&model->config);
+    const rt_spec_value *prompt = rt_spec_get(r->spec, RT_SPEC_method_prompt_tokens);
+    if (is_student && prompt->is_present && longest < 3) {
+        rt_diagnose(r->diagnostics, RT_ERROR, prompt->location,
+                    "'prompt_tokens' is %lld, but the model has %lld positions, which leaves no "
+                    "room for text",
+                    (long long)prompt->integer,
+                    (long long)rt_model_config_longest_row(&model->config));
+        return;
+    }
     bool is_asked = length->is_given || !r->options->may_lack_data;
     if (length->integer <= longest || !is_asked) return;
     rt_diagnose(r->diagnostics, RT_ERROR, length->location,

@@ -94,6 +94,19 @@ static void count_parameters(rt_pass_context *context, const rt_module *module) 
     }
 }
 
+/* What `freeze` leaves of what a method trains must not be nothing. */
+static rt_status check_something_trains(rt_pass_context *context, const rt_module *module) {
+    const char *frozen = rt_pass_option_text(context, "freeze", "");
+    if (!*frozen) return RT_OK;
+    for (uint32_t i = 0; i < rt_module_parameter_count(module); ++i)
+        if (rt_module_parameter(module, (rt_parameter){i})->is_trainable) return RT_OK;
+    const char *head = rt_pass_option_text(context, "head", "");
+    return rt_pass_fail_option(context, "freeze", RT_INVALID_ARGUMENT,
+                               "'freeze' leaves nothing that trains; 'train' puts parameters back, "
+                               "such as '%.*s'",
+                               (int)strcspn(head, " "), *head ? head : "*");
+}
+
 rt_status rt_pass_adapt(rt_pass_context *context, rt_module *module) {
     bool keeps_dropout = context->option_count == 0;
     RT_TRY(rt_pass_option_flag(context, "frozen_dropout", &keeps_dropout));
@@ -102,6 +115,7 @@ rt_status rt_pass_adapt(rt_pass_context *context, rt_module *module) {
     RT_TRY(rt_method_run(context, module, &first_site));
     RT_TRY(apply_patterns(context, module, "freeze", false));
     RT_TRY(apply_patterns(context, module, "train", true));
+    RT_TRY(check_something_trains(context, module));
     count_parameters(context, module);
     return keeps_dropout ? RT_OK : drop_below_training(context, module, first_site);
 }

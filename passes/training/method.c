@@ -72,7 +72,14 @@ static rt_status read_layers(rt_adaptation *a) {
     size_t length;
     a->has_layer = RT_NEW_ARRAY(a->context->scratch, bool, (size_t)count + 1);
     if (!a->has_layer) return RT_OUT_OF_MEMORY;
-    for (int64_t i = 0; i < count && !text[strspn(text, " ")]; ++i) a->has_layer[i] = true;
+    bool is_given = rt_pass_option_text(a->context, "layers", NULL) != NULL;
+    if (is_given && !text[strspn(text, " ")])
+        return rt_pass_fail_option(
+            a->context, "layers", RT_INVALID_ARGUMENT,
+            "'layers' names none, so nothing is adapted; without it all are, "
+            "0 to %lld",
+            (long long)count - 1);
+    for (int64_t i = 0; i < count && !is_given; ++i) a->has_layer[i] = true;
     while (rt_next_word(&text, &word, &length)) {
         char *end;
         long layer = strtol(word, &end, 10);
@@ -101,6 +108,11 @@ static bool is_target(const rt_linear *linear, const char *word, const char *dee
            rt_name_pattern_matches(deep, linear->name);
 }
 
+/* The option that says which maps are adapted: `targets`, or the method that has its usual ones. */
+static const char *targets_key(const rt_adaptation *a) {
+    return rt_pass_option_text(a->context, "targets", NULL) ? "targets" : "method";
+}
+
 /* "query, key …, all, or names such as 'encoder.layer.0.attention.self.query'" */
 static const char *target_choices(const rt_adaptation *a) {
     const char *text = "";
@@ -111,7 +123,11 @@ static const char *target_choices(const rt_adaptation *a) {
         if (a->places.linears[i].role == RT_LINEAR_QUERY)
             return rt_arena_format(a->context->scratch, "%sall, and patterns of names such as '%s'",
                                    text, a->places.linears[i].name);
-    return "nothing: the model has no layer with attention";
+    return rt_arena_format(a->context->scratch,
+                           a->places.linear_count ? "patterns of names such as '%s'; the model has "
+                                                    "no layer with attention"
+                                                  : "none",
+                           a->places.linear_count ? a->places.linears[0].name : "");
 }
 
 static rt_status choose_target(rt_adaptation *a, const char *word) {
@@ -128,7 +144,7 @@ static rt_status choose_target(rt_adaptation *a, const char *word) {
         if (linear->layer < 0 || a->has_layer[linear->layer]) a->has_linear[i] = true;
     }
     if (is_found) return RT_OK;
-    return rt_pass_fail_option(a->context, "targets", RT_INVALID_ARGUMENT,
+    return rt_pass_fail_option(a->context, targets_key(a), RT_INVALID_ARGUMENT,
                                "'%s' is no linear map of the model; there are: %s", word,
                                target_choices(a));
 }
@@ -145,8 +161,12 @@ rt_status rt_adaptation_targets(rt_adaptation *a, const char *usual) {
     }
     for (size_t i = 0; i < a->places.linear_count; ++i)
         if (a->has_linear[i]) return RT_OK;
-    return rt_pass_fail_option(a->context, "layers", RT_INVALID_ARGUMENT,
-                               "no layer of 'layers' has one of the maps of 'targets'");
+    bool has_words = *(text = rt_pass_option_text(a->context, "targets", usual)) != 0;
+    return rt_pass_fail_option(a->context, targets_key(a), RT_INVALID_ARGUMENT,
+                               has_words ? "no layer of 'layers' has one of the maps of 'targets'"
+                                         : "'targets' names no linear map, so nothing is adapted; "
+                                           "there are: %s",
+                               target_choices(a));
 }
 
 /* ---- rewriting */

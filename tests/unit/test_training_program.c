@@ -214,6 +214,23 @@ static void test_method_errors(void) {
          "'bert.encoder.layer.0.attention.self.query'\n"},
         {"  kind: houlsby\n  layers: [0, 4]\n",
          ":5:11: error: 'layers' names layer 4, but the model's are 0 to 3\n"},
+        {"  kind: lora\n  targets: []\n", ":5:12: error: 'targets' names no linear map, so nothing "
+                                          "is adapted; there are: query, key"},
+        {"  kind: lora\n  layers: []\n",
+         ":5:11: error: 'layers' names none, so nothing is adapted; without it all are, 0 to 3\n"},
+        {"  kind: head\n  freeze: ['classifier.*', 'pooler.*']\n",
+         ":5:11: error: 'freeze' leaves nothing that trains; 'train' puts parameters back, such as "
+         "'classifier.weight'\n"},
+        {"  unfreeze: [0]\n  freeze: ['classifier.*', 'pooler.*']\n",
+         ":4:13: error: nothing trains in phase 1 of 2\n"},
+        {"  unfreeze: [5]\n", ":4:13: error: 'unfreeze' names 5 layers, but the model has 4\n"},
+        {"  unfreeze: [1, 2, 2]\n",
+         ":4:13: error: 'unfreeze' must grow from epoch to epoch, but 2 follows 2\n"},
+        {"  kind: lora\n  unfreeze: [1]\n",
+         ":5:13: error: 'unfreeze' is for method full, in which all layers train at last, not for "
+         "lora\n"},
+        {"  kind: prompt\n  prompt_tokens: 600\n",
+         ":5:18: error: 'prompt_tokens' is 600, but the model has "},
         {"  kind: bitfit\ntraining: {rho: 0.5}\n",
          ":5:17: error: 'rho' says nothing of the optimizer adamw, which has the keys: betas "
          "epsilon\n"},
