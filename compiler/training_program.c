@@ -162,6 +162,7 @@ static rt_status read_job(program *p) {
     RT_TRY(import_origin(p, rt_spec_get(p->spec, RT_SPEC_teacher_from), &p->teacher));
     if (p->student.is_recognised) p->options.student_import = &student->config;
     if (p->teacher.is_recognised) p->options.teacher_import = &teacher->config;
+    p->options.random_teacher = p->watch.random_teacher;
     p->options.student_mismatch = student->reason;
     p->options.teacher_mismatch = teacher->reason;
     RT_TRY(import_others(p));

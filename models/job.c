@@ -222,7 +222,10 @@ rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_are
     job->has_teacher = rt_spec_has_section(spec, RT_SPEC_SECTION_teacher);
     job->is_regression = rt_spec_is_regression(spec);
     job->has_key_mask = is_choice(rt_spec_get(spec, RT_SPEC_data_padding), "counted");
-    read_teachers(&r);
+    if (options->random_teacher)
+        job->teacher = (rt_job_model){.config = *options->random_teacher, .has_config = true};
+    else
+        read_teachers(&r);
     read_student(&r);
     rt_job_read_vocabulary(&r);
     rt_job_read_word_vectors(&r);

@@ -69,6 +69,9 @@ typedef struct rt_job_options {
     const char *student_mismatch, *teacher_mismatch;
     const rt_model_config *other_imports[RT_MAX_TEACHERS - 1];
     const char *other_mismatches[RT_MAX_TEACHERS - 1];
+    /* A teacher of this shape and of random values in place of what `teacher.from` names, or NULL:
+     * for whoever only times. */
+    const rt_model_config *random_teacher;
     bool may_lack_data; /* no vocabulary and no classes are needed: batches are given */
 } rt_job_options;
 

@@ -23,11 +23,14 @@ typedef struct bench_case {
     bool is_training;
     int32_t rows, longest;
     const char *profile, *spec;
+    const char *teacher; /* its config.json; NULL without one */
 } bench_case;
 
 static const bench_case cases[] = {
-#define TRAIN(name, rows, longest, profile, spec) {name, true, rows, longest, profile, spec},
-#define INFER(name, rows, longest, profile, spec) {name, false, rows, longest, profile, spec},
+#define DISTIL(name, rows, longest, profile, teacher, spec) \
+    {name, true, rows, longest, profile, spec, teacher},
+#define TRAIN(name, rows, longest, profile, spec) {name, true, rows, longest, profile, spec, NULL},
+#define INFER(name, rows, longest, profile, spec) {name, false, rows, longest, profile, spec, NULL},
 #include "tools/bench_cases.def"
 };
 
@@ -70,11 +73,19 @@ static rt_status compile(bench_run *run, const session_options *compiled) {
         text ? rt_spec_parse(text, strlen(text), run->which->name, &options, &diagnostics) : NULL;
     rt_module *module = NULL;
     rt_program_options program = {.optimizations = compiled->optimizations};
-    if (spec)
+    rt_model_config teacher;
+    rt_status status = RT_OK;
+    if (run->which->teacher) {
+        program.random_teacher = &teacher;
+        status =
+            rt_model_config_parse("teacher", run->which->teacher, &arena, &teacher, run->error);
+    }
+    if (spec && status == RT_OK)
         module = run->which->is_training ? rt_training_program(spec, &program, &diagnostics)
                                          : rt_inference_program(spec, &program, &diagnostics);
-    rt_status status =
-        module ? session_open(module, compiled, &run->session, run->error) : RT_INVALID_DATA;
+    if (status == RT_OK)
+        status =
+            module ? session_open(module, compiled, &run->session, run->error) : RT_INVALID_DATA;
     if (rt_diagnostics_failed(&diagnostics))
         rt_fail(run->error, status, "%s", rt_diagnostics_text(&diagnostics, &arena));
     rt_module_destroy(module);
