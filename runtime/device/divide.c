@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Division on processors whose instructions divide 32 bits or nothing: the compiler calls these in
- * place of every division, so that no library of the compiler's is needed. */
-#include <stdint.h>
+#include "runtime/device/divide.h"
 
-uint64_t retort_device_divide_unsigned(uint64_t a, uint64_t b);
-int64_t retort_device_divide(int64_t a, int64_t b);
-
-/* Long division, from the highest bit that the quotient can have. By 0 it gives 0. */
+/* Long division, from the highest bit that the quotient can have. */
 uint64_t retort_device_divide_unsigned(uint64_t a, uint64_t b) {
     uint64_t quotient = 0;
     if (!b || a < b) return 0;

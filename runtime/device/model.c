@@ -227,6 +227,7 @@ retort_model_status retort_model_run(retort_model *model, const retort_model_siz
     const void *const *given = (const void *const *)inputs;
     int64_t *symbols = __builtin_alloca((tables->symbol_count + 1) * sizeof *symbols);
     memcpy(symbols, sizes, tables->symbol_count * sizeof *symbols);
+    if (tables->longest >= 0) symbols[tables->longest] = 0; /* the offsets say it */
     retort_model_status status = check_symbols(tables, symbols);
     if (status == RETORT_MODEL_OK && tables->longest >= 0)
         status = find_longest(tables, given, symbols);
