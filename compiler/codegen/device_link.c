@@ -83,13 +83,45 @@ static void call_division(LLVMModuleRef module, LLVMBuilderRef builder, LLVMValu
     LLVMInstructionEraseFromParent(old);
 }
 
-static void replace_divisions(LLVMModuleRef module) {
+/* ---- clearing */
+
+static bool is_clearing(LLVMValueRef instruction) {
+    static const char intrinsic[] = "llvm.memset.";
+    size_t length;
+    if (!LLVMIsACallInst(instruction)) return false;
+    LLVMValueRef called = LLVMGetCalledValue(instruction);
+    const char *name = LLVMIsAFunction(called) ? LLVMGetValueName2(called, &length) : "";
+    return !strncmp(name, intrinsic, sizeof intrinsic - 1);
+}
+
+/* llvm.memset as a call of memset, where it would become one of bzero. */
+static void call_memset(LLVMModuleRef module, LLVMBuilderRef builder, LLVMValueRef old) {
+    LLVMContextRef context = LLVMGetModuleContext(module);
+    LLVMValueRef to = LLVMGetOperand(old, 0), byte = LLVMGetOperand(old, 1),
+                 bytes = LLVMGetOperand(old, 2), function = LLVMGetNamedFunction(module, "memset");
+    LLVMTypeRef pointer = LLVMTypeOf(to), word = LLVMInt32TypeInContext(context);
+    LLVMTypeRef types[] = {pointer, word, LLVMTypeOf(bytes)};
+    LLVMTypeRef type = LLVMFunctionType(pointer, types, 3, false);
+    if (!function) function = LLVMAddFunction(module, "memset", type);
+    LLVMPositionBuilderBefore(builder, old);
+    LLVMValueRef operands[] = {to, LLVMBuildZExt(builder, byte, word, ""), bytes};
+    LLVMBuildCall2(builder, type, function, operands, 3, "");
+    LLVMInstructionEraseFromParent(old);
+}
+
+/* ---- what would become a call of another library */
+
+static void replace_instructions(LLVMModuleRef module, const rt_target *target) {
+    bool is_apple = target->format == RT_OBJECT_MACHO, divides = !target->has_wide_division;
     LLVMBuilderRef builder = LLVMCreateBuilderInContext(LLVMGetModuleContext(module));
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
         for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b; b = LLVMGetNextBasicBlock(b))
             for (LLVMValueRef i = LLVMGetFirstInstruction(b), next; i; i = next) {
                 next = LLVMGetNextInstruction(i);
-                if (is_division(i)) call_division(module, builder, i);
+                if (divides && is_division(i))
+                    call_division(module, builder, i);
+                else if (is_apple && is_clearing(i))
+                    call_memset(module, builder, i);
             }
     LLVMDisposeBuilder(builder);
 }
@@ -140,7 +172,7 @@ rt_status rt_device_link(LLVMModuleRef module, const rt_target *target,
     if (LLVMLinkModules2(module, runtime))
         return rt_fail(error, RT_INTERNAL, "the device runtime cannot be linked");
     adapt_functions(module, target);
-    if (!target->has_wide_division) replace_divisions(module);
+    replace_instructions(module, target);
     name_functions(module, device->prefix);
     drop_unused(module);
     return RT_OK;

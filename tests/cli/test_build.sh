@@ -101,6 +101,8 @@ run 0 retort build sum.rtir --target x86_64-linux-gnu-v2 -o shared --shared --qu
 holds test -s shared/libsum.so
 run 0 retort build sum.rtir --target wasm32-simd -o shared --shared --quiet
 holds test -s shared/sum.wasm
+run 0 retort build sum.rtir --target arm64-apple-macos -o shared --shared --quiet
+holds test -s shared/libsum.dylib
 
 # A case as people store them: an encoder's arrays, run as a library by an emulator.
 emulated() {

@@ -50,16 +50,21 @@ static void write_gnu_index(rt_writer *w, const archive_object *o) {
     pad(w, size - 4 - 4 * o->symbol_count - names);
 }
 
+/* BSD's archives have long names behind the heads: so many bytes that what follows begins at
+ * multiples of 8, as Apple's linker wants it. */
+enum { INDEX_NAME_BYTES = 12, OBJECT_NAME_BYTES = 20 };
+
 /* Member "__.SYMDEF": size of the pairs, pairs of name and member, size of the names, names; in the
- * byte order of the machine. Objects begin at multiples of 8. */
+ * byte order of the machine. */
 static void write_bsd_index(rt_writer *w, const archive_object *o) {
     size_t names = names_size(o, true), room = up(names, 8);
     size_t size = 8 + 8 * o->symbol_count + room;
-    write_head(w, "__.SYMDEF", size);
+    write_head(w, "#1/12", INDEX_NAME_BYTES + size);
+    rt_writer_write(w, "__.SYMDEF\0\0", INDEX_NAME_BYTES);
     write_little_endian(w, 8 * o->symbol_count);
     for (size_t i = 0, at = 0; i < o->symbol_count; ++i) {
         write_little_endian(w, at);
-        write_little_endian(w, MAGIC_BYTES + HEAD_BYTES + size);
+        write_little_endian(w, MAGIC_BYTES + HEAD_BYTES + INDEX_NAME_BYTES + size);
         at += strlen(o->symbols[i]) + 2;
     }
     write_little_endian(w, room);
@@ -70,19 +75,34 @@ static void write_bsd_index(rt_writer *w, const archive_object *o) {
     pad(w, room - names);
 }
 
-rt_status archive_write(const char *path, const archive_object *o, bool is_apple, rt_error *error) {
+static void write_gnu_object(rt_writer *w, const archive_object *o) {
     char name[17];
+    snprintf(name, sizeof name, "%.13s.o/", o->name);
+    write_head(w, name, o->size);
+    rt_writer_write(w, o->bytes, o->size);
+    pad(w, o->size % 2);
+}
+
+static void write_bsd_object(rt_writer *w, const archive_object *o) {
+    char name[OBJECT_NAME_BYTES + 1] = {0};
+    snprintf(name, sizeof name, "%.17s.o", o->name);
+    size_t size = up(o->size, 8);
+    write_head(w, "#1/20", OBJECT_NAME_BYTES + size);
+    rt_writer_write(w, name, OBJECT_NAME_BYTES);
+    rt_writer_write(w, o->bytes, o->size);
+    pad(w, size - o->size);
+}
+
+rt_status archive_write(const char *path, const archive_object *o, bool is_apple, rt_error *error) {
     rt_writer w;
     RT_TRY(rt_writer_open(&w, path, error));
     rt_writer_write(&w, "!<arch>\n", MAGIC_BYTES);
-    if (is_apple)
+    if (is_apple) {
         write_bsd_index(&w, o);
-    else
+        write_bsd_object(&w, o);
+    } else {
         write_gnu_index(&w, o);
-    snprintf(name, sizeof name, is_apple ? "%.13s.o" : "%.13s.o/", o->name);
-    size_t size = is_apple ? up(o->size, 8) : o->size;
-    write_head(&w, name, size);
-    rt_writer_write(&w, o->bytes, o->size);
-    pad(&w, size - o->size + size % 2);
+        write_gnu_object(&w, o);
+    }
     return rt_writer_commit(&w, error);
 }

@@ -10,7 +10,7 @@
 #include "runtime/base/status.h"
 
 typedef struct archive_object {
-    const char *name; /* of the member: at most 15 bytes are kept */
+    const char *name; /* of the member: at most 13 bytes are kept */
     const void *bytes;
     size_t size;
     const char *const *symbols; /* that it defines for others */

@@ -223,23 +223,31 @@ static const char *markdown_labels(build *b) {
     return text;
 }
 
-/* "license: apache-2.0" at the beginning of the model's README.md, as model cards have it. */
-static const char *find_licence(build *b) {
-    static const char key[] = "license:";
+/* The first line of a file beside the model that begins with `key`, without it, or the first with
+ * anything in it; NULL where there is none. */
+static const char *find_line(build *b, const char *folder, const char *name, const char *key) {
     char line[512];
-    char *folder =
-        b->model.kind == MODEL_SAVED ? strdup(b->model.path) : rt_path_folder(b->model.path);
-    char *path = folder ? rt_path_join(folder, "README.md") : NULL;
+    char *path = rt_path_join(folder, name);
     FILE *file = path ? fopen(path, "r") : NULL;
     const char *found = NULL;
     while (file && !found && fgets(line, sizeof line, file)) {
-        if (strncmp(line, key, sizeof key - 1) != 0) continue;
-        const char *begin = line + sizeof key - 1;
+        const char *begin = line;
+        if (strncmp(begin, key, strlen(key)) != 0) continue;
+        begin += strlen(key);
         while (isspace((unsigned char)*begin)) ++begin;
-        found = rt_arena_copy_text(&b->arena, begin, strcspn(begin, "\r\n"));
+        if (*begin) found = rt_arena_copy_text(&b->arena, begin, strcspn(begin, "\r\n"));
     }
     if (file) fclose(file);
     free(path);
+    return found;
+}
+
+/* As model cards name it ("license: apache-2.0" in README.md), or the head of a file LICENSE. */
+static const char *find_licence(build *b) {
+    char *folder =
+        rt_folder_exists(b->model.path) ? strdup(b->model.path) : rt_path_folder(b->model.path);
+    const char *found = folder ? find_line(b, folder, "README.md", "license:") : NULL;
+    if (!found && folder) found = find_line(b, folder, "LICENSE", "");
     free(folder);
     return found ? found : "not named beside it";
 }
