@@ -125,6 +125,23 @@ run 0 retort verify --target host training
 said "0 passed, 0 failed, 1 skipped"
 run 1 retort verify --target pdp-11 "$data/golden/fwd_distilbert"
 
+begin "shapes that depend on values"
+folder=$data/conformance/node-legacy/test_reshape_allowzero_reordered__onnx1.14.1
+if [ -d "$folder" ]; then
+    run 1 retort build "$folder/model.onnx" --target host -o x
+    told "Reshape: its result's shape depends on the values of 'shape'"
+    run 0 retort build "$folder/model.onnx" --target host -o known --quiet \
+        --input "shape=$folder/test_data_set_0/input_1.pb"
+    run 1 retort build "$folder/model.onnx" --target host -o x \
+        --input "shape=$folder/test_data_set_0/input_1.pb" \
+        --input "size=$folder/test_data_set_0/input_1.pb"
+    told "--input size: the model has no such input"
+else
+    skip "no $folder"
+fi
+run 2 retort build sum.rtir --target host -o x --input b
+told "--input takes NAME=FILE"
+
 begin "what is refused"
 run 1 retort build sum.rtir --target pdp-11 -o x
 told "error: no target 'pdp-11': there are host, aarch64-linux-android"

@@ -11,7 +11,7 @@
 #include "compiler/target/target.h"
 #include "tools/model_file.h"
 
-enum { BUILD_MOST_SIZES = 16 };
+enum { BUILD_MOST_SIZES = 16, BUILD_MOST_INPUTS = 16 };
 
 /* A largest value that a person gave: --size tokens=4096. */
 typedef struct build_size {
@@ -25,6 +25,8 @@ typedef struct build_request {
     int64_t max_length;  /* 0: what the model takes */
     build_size sizes[BUILD_MOST_SIZES];
     size_t size_count;
+    const char *inputs[BUILD_MOST_INPUTS]; /* NAME=FILE: inputs whose values are known now */
+    size_t input_count;
     bool is_shared; /* a shared library or a wasm module too */
     bool is_quiet;
     rt_optimizations optimizations;

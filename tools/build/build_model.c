@@ -12,6 +12,7 @@
 #include "runtime/device/tables.h"
 #include "tools/build/build.h"
 #include "tools/index_limit.h"
+#include "tools/tensor_file.h"
 
 /* What a library is built for where nobody says: enough for any phone, and far from overflow. */
 enum { LARGEST_ROWS = 1 << 16, LARGEST_TOKENS = 1 << 20, LARGEST_SIZE = 1 << 16 };
@@ -273,16 +274,46 @@ static int64_t *find_limits(build *b) {
     return limits;
 }
 
+/* ---- inputs whose values are known */
+
+static rt_status read_known(build *b, rt_onnx_known_input *known) {
+    for (size_t i = 0; i < b->request->input_count; ++i) {
+        const char *text = b->request->inputs[i], *equals = strchr(text, '=');
+        rt_tensor *tensor = RT_NEW(&b->arena, rt_tensor);
+        const char *name = rt_arena_copy_text(&b->arena, text, (size_t)(equals - text));
+        if (!tensor || !name) return rt_fail(b->error, RT_OUT_OF_MEMORY, "out of memory");
+        RT_TRY(tensor_file_read(equals + 1, &b->arena, tensor, b->error));
+        known[i] = (rt_onnx_known_input){name, tensor};
+    }
+    return RT_OK;
+}
+
+/* A value that no input takes would be passed over in silence. */
+static rt_status check_known(build *b, const rt_onnx_known_input *known) {
+    for (size_t i = 0; i < b->request->input_count; ++i) {
+        size_t k = 0;
+        while (k < b->model.onnx_input_count && strcmp(b->model.onnx_inputs[k], known[i].name)) ++k;
+        if (k == b->model.onnx_input_count)
+            return rt_fail(b->error, RT_NOT_FOUND, "--input %s: the model has no such input",
+                           known[i].name);
+    }
+    return RT_OK;
+}
+
 /* ---- all */
 
 rt_status build_open_model(build *b) {
     const build_request *r = b->request;
-    const model_file_options options = {.is_to_run = true};
+    rt_onnx_known_input known[BUILD_MOST_INPUTS];
+    const model_file_options options = {
+        .is_to_run = true, .known = known, .known_count = r->input_count};
     RT_TRY(rt_target_find(r->target, &b->target, &b->arena, b->error));
     const char *path = find_model(b);
     if (!path) return rt_fail(b->error, RT_OUT_OF_MEMORY, "out of memory");
     b->name = r->name ? r->name : name_of_path(b, r->model_path);
+    RT_TRY(read_known(b, known));
     RT_TRY(model_file_read(path, &options, &b->model, b->error));
+    RT_TRY(check_known(b, known));
     b->graph = rt_arena_copy_string(&b->arena, rt_graph_name(b->model.graph));
     int64_t *limits = find_limits(b);
     if (!b->graph || !limits || !b->name)

@@ -29,6 +29,9 @@ static const char usage[] =
     "  --weights PLACE      file: NAME.weights, to be mapped (default); inside: in the library\n"
     "  --max-length N       most tokens of a row; by default all that the model can take\n"
     "  --size NAME=N        the largest value of a size, as MODEL.md names it; may be repeated\n"
+    "  --input NAME=FILE    the value of an input (.npy or .pb) that shapes of an ONNX file "
+    "depend\n"
+    "                       on; it is part of the library then; may be repeated\n"
     "  --shared             a shared library, or a wasm module, beside the static one\n"
     "  --quiet              print nothing where all is well\n" WITHOUT_HELP;
 
@@ -64,6 +67,19 @@ static bool take_size(arguments *a, build_request *r) {
     return true;
 }
 
+static bool take_input(arguments *a, build_request *r) {
+    const char *text = NULL;
+    if (!arguments_text(a, "--input", &text)) return false;
+    const char *equals = text ? strchr(text, '=') : NULL;
+    if (!equals || equals == text || !equals[1])
+        arguments_usage(a, "--input takes NAME=FILE");
+    else if (r->input_count == BUILD_MOST_INPUTS)
+        arguments_usage(a, "more than %d inputs", BUILD_MOST_INPUTS);
+    else
+        r->inputs[r->input_count++] = text;
+    return true;
+}
+
 static int check_request(arguments *a, const build_request *r) {
     if (a->exit_code >= 0) return a->exit_code;
     if (!r->model_path) return arguments_usage(a, "which model?");
@@ -84,7 +100,7 @@ static int read_arguments(int argc, char **argv, build_request *r) {
             arguments_text(&a, "--name", &r->name) ||
             arguments_text(&a, "--weights", &r->weights) ||
             arguments_integer(&a, "--max-length", 1, 1 << 20, &r->max_length) || take_size(&a, r) ||
-            arguments_flag(&a, "--shared", &r->is_shared) ||
+            take_input(&a, r) || arguments_flag(&a, "--shared", &r->is_shared) ||
             arguments_flag(&a, "--quiet", &r->is_quiet) || without_option(&a, &r->optimizations))
             continue;
         arguments_operand(&a, &r->model_path, 1, &count);
