@@ -63,6 +63,16 @@ else
     skip "no golden/ft_cls"
 fi
 
+begin "distillation of what is inside, over real tokens and with padding counted"
+if [ -d "$data/golden/kd_tinybert_inter" ]; then
+    golden="$data/golden"
+    run 0 retort verify "$golden/kd_tinybert_inter" "$golden/kd_tinybert_inter_ref" \
+        "$golden/kd_tinybert_pred"
+    said "3 passed, 0 failed, 0 skipped"
+else
+    skip "no golden/kd_tinybert_inter"
+fi
+
 begin "a real encoder, every data set by one compilation"
 if [ -d "$data/models/minilm-l6" ]; then
     run 0 retort verify "$data/models/minilm-l6"
