@@ -187,8 +187,13 @@ static double mark_parameters(trajectory *t) {
 static void run_passes(trajectory *t, double decay) {
     const json_t *clip = json_object_get(json_object_get(t->recipe, "clip"), "max_norm");
     rt_pass_manager *manager = rt_pass_manager_create(&t->diagnostics);
-    const char *update = rt_arena_format(&t->arena, "update:weight_decay=%.17g,clip_norm=%.17g",
-                                         decay, json_number_value(clip));
+    const json_t *optimizer = json_object_get(t->recipe, "optimizer");
+    const json_t *rho = json_object_get(optimizer, "rho");
+    const char *update = rt_arena_format(
+        &t->arena, "update:optimizer=%s,epsilon=%.17g,weight_decay=%.17g,clip_norm=%.17g",
+        json_string_value(json_object_get(optimizer, "name")),
+        json_number_value(json_object_get(optimizer, "eps")), decay, json_number_value(clip));
+    if (rho) update = rt_arena_format(&t->arena, "%s,rho=%.17g", update, json_number_value(rho));
     rt_status status = rt_pass_manager_add_pipeline(manager, "training");
     if (status == RT_OK) status = rt_pass_manager_set_text(manager, update);
     if (status == RT_OK && t->micro_batches > 1)
@@ -391,6 +396,10 @@ static void test_bilstm_from_logits(void) {
     follow("kd_bilstm");
 }
 
+static void test_adadelta(void) {
+    follow("kd_bilstm_adadelta");
+}
+
 TEST_MAIN("golden", TEST(test_full_classifier), TEST(test_full_regressor), TEST(test_frozen_layers),
           TEST(test_head_only), TEST(test_accumulated_gradients), TEST(test_soft_targets),
-          TEST(test_bilstm_from_logits))
+          TEST(test_bilstm_from_logits), TEST(test_adadelta))

@@ -102,6 +102,8 @@ static void test_trains(void) {
     run("base", 0, "--output ~/other-run --seed 7");
     compile("lora", "model: {from: base-run/last, dropout: 0}\nmethod: {kind: lora, rank: 2}\n");
     run("lora", 0, "--output ~/a");
+    /* Of two layers the query and the value, 2 (16 + 16) each, and the head's 2 (16 + 1). */
+    CONTAINS(p.messages, "trainable params: 290 || all params: ");
     run("lora", 0, "--output ~/b --seed 5 --task-labels no,yes");
     retort("adapter save ~/lora.yaml ~/a/last ~/peft-a");
 }
