@@ -26,13 +26,14 @@ retort_model_status retort_device_check_offsets(const retort_device_input *input
     return *longest > input->limit ? RETORT_MODEL_TOO_LARGE : RETORT_MODEL_OK;
 }
 
-static retort_model_status check_below(const retort_model *model, uint32_t index) {
+static retort_model_status check_elements(const retort_model *model, uint32_t index) {
     const retort_device_input *input = &model->tables->inputs[index];
     const retort_size *size = &model->tables->buffers[index].bytes;
     int64_t bytes = (int64_t)retort_device_size(size, model->symbols);
+    int64_t least = input->check == RETORT_CHECK_INDEX ? -input->limit : 0;
     for (int64_t i = 0; i < bytes / (int64_t)input->element_bytes; ++i) {
         int64_t value = retort_device_element(model->buffers[index], input->element_bytes, i);
-        if (value < 0 || value >= input->limit) return RETORT_MODEL_INVALID_ID;
+        if (value < least || value >= input->limit) return RETORT_MODEL_INVALID_ID;
     }
     return RETORT_MODEL_OK;
 }
@@ -43,7 +44,8 @@ retort_model_status retort_device_check_inputs(retort_model *model) {
     for (uint32_t i = 0; i < tables->input_count && status == RETORT_MODEL_OK; ++i) {
         const retort_device_input *input = &tables->inputs[i];
         int64_t longest;
-        if (input->check == RETORT_CHECK_BELOW) status = check_below(model, i);
+        if (input->check == RETORT_CHECK_BELOW || input->check == RETORT_CHECK_INDEX)
+            status = check_elements(model, i);
         if (input->check == RETORT_CHECK_OFFSETS)
             status =
                 retort_device_check_offsets(input, model->buffers[i], model->symbols[tables->rows],

@@ -20,9 +20,10 @@ typedef enum retort_device_fill {
 /* What is checked of an input before the model runs. */
 typedef enum retort_device_check {
     RETORT_CHECK_NONE = 0,
-    RETORT_CHECK_BELOW = 1,  /* elements in [0, limit) */
-    RETORT_CHECK_OFFSETS = 2 /* offsets of rows: from 0 to the number of tokens, each row with one
+    RETORT_CHECK_BELOW = 1,   /* elements in [0, limit) */
+    RETORT_CHECK_OFFSETS = 2, /* offsets of rows: from 0 to the number of tokens, each row with one
                                 token at least and `limit` at most */
+    RETORT_CHECK_INDEX = 3    /* elements in [-limit, limit): below 0 they count from the end */
 } retort_device_check;
 
 #define RETORT_NO_SLOT UINT32_MAX

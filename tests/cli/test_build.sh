@@ -118,6 +118,14 @@ emulated() {
 emulated aarch64-linux-gnu
 emulated wasm32-simd
 
+begin "a graph as it is written"
+if [ -d "$data/conformance/node/test_gather_negative_indices" ] && command -v node >/dev/null; then
+    run 0 retort verify --target wasm32 "$data/conformance/node/test_gather_negative_indices"
+    said "1 passed, 0 failed, 0 skipped"
+else
+    skip "no $data/conformance, or no node"
+fi
+
 begin "training runs are not for other machines"
 mkdir training
 touch training/recipe.json training/batches.safetensors

@@ -159,6 +159,21 @@ static void test_refuses(void) {
                     RETORT_MODEL_INVALID_ARGUMENT);
 }
 
+/* Where a graph counts from the end, so may its caller. */
+static void test_index(void) {
+    int32_t values[] = {-5, 4};
+    void *places[] = {values};
+    int64_t symbols[SYMBOLS] = {2, 1, 2};
+    retort_device_input input = {4, RETORT_FILL_NONE, RETORT_CHECK_INDEX, 0, 5};
+    const retort_device_model tables = {.input_count = 1, .inputs = &input, .buffers = buffers};
+    retort_model model = {.tables = &tables, .symbols = symbols, .buffers = places};
+    CU_ASSERT_EQUAL(retort_device_check_inputs(&model), RETORT_MODEL_OK);
+    values[0] = -6;
+    CU_ASSERT_EQUAL(retort_device_check_inputs(&model), RETORT_MODEL_INVALID_ID);
+    values[0] = 5;
+    CU_ASSERT_EQUAL(retort_device_check_inputs(&model), RETORT_MODEL_INVALID_ID);
+}
+
 /* Exactly what is asked for is enough, and less is not: for the sizes of the run, not the largest.
  */
 static void test_memory(void) {
@@ -246,4 +261,4 @@ static void test_division(void) {
 }
 
 TEST_MAIN("device_model", TEST(test_rows), TEST(test_parallel), TEST(test_refuses),
-          TEST(test_memory), TEST(test_layout), TEST(test_division))
+          TEST(test_index), TEST(test_memory), TEST(test_layout), TEST(test_division))

@@ -212,7 +212,7 @@ static void describe_input(build *b, size_t index, bool is_read, int64_t limit) 
     retort_device_input_facts *facts = &b->facts[index];
     *facts = (retort_device_input_facts){
         .fill = packed ? packed->fill : RETORT_FILL_NONE,
-        .check = packed ? packed->check : RETORT_CHECK_BELOW,
+        .check = packed ? packed->check : RETORT_CHECK_INDEX,
         .slot = RETORT_NO_SLOT,
         .limit = limit,
     };
@@ -221,7 +221,7 @@ static void describe_input(build *b, size_t index, bool is_read, int64_t limit) 
         facts->limit = limit = rt_model_config_longest_row(&b->model.config);
         is_checked = true;
     }
-    if (facts->check == RETORT_CHECK_BELOW && !is_checked) facts->check = RETORT_CHECK_NONE;
+    if (facts->check != RETORT_CHECK_OFFSETS && !is_checked) facts->check = RETORT_CHECK_NONE;
     bool is_given = packed ? packed->is_given : true;
     if (!is_read && facts->check != RETORT_CHECK_OFFSETS) {
         facts->fill = RETORT_FILL_ZEROS;
@@ -231,7 +231,7 @@ static void describe_input(build *b, size_t index, bool is_read, int64_t limit) 
     if (!is_given) return;
     facts->slot = (uint32_t)b->input_count;
     const char *note = packed ? packed->note : "";
-    if (facts->check == RETORT_CHECK_BELOW)
+    if (facts->check == RETORT_CHECK_BELOW || facts->check == RETORT_CHECK_INDEX)
         note =
             rt_arena_format(&b->arena, "0 to %" PRId64 "%s%s", limit - 1, *note ? ": " : "", note);
     b->inputs[b->input_count++] = (build_value){.name = identifier(&b->arena, name, strlen(name)),

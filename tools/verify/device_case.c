@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* RETORT_LLD_FOLDER comes from CMake: where LLVM's linker is. */
 #include "tools/verify/device_case.h"
 
 #include <stdio.h>
@@ -18,11 +19,12 @@ enum { MOST_RUNNER = 4, MOST_ARGUMENTS = 12 };
 
 typedef struct emulator {
     const char *target, *compiler;
+    bool needs_lld;
     const char *runner[MOST_RUNNER];
 } emulator;
 
 static const emulator emulators[] = {
-#define EMULATOR(target, compiler, ...) {target, compiler, {__VA_ARGS__}},
+#define EMULATOR(target, compiler, needs_lld, ...) {target, compiler, needs_lld, {__VA_ARGS__}},
 #include "tools/verify/emulators.def"
 #undef EMULATOR
 };
@@ -64,14 +66,19 @@ static rt_status link_runner(device_case *d) {
     build *b = &d->build;
     int status = 0;
     if (!d->emulator->compiler) return RT_OK;
-    const char *words[] = {d->emulator->compiler,
-                               "-static",
-                               "-O1",
-                               build_path(b, "check.c"),
-                               build_path(b, "lib%s.a", b->name),
-                               "-o",
-                               build_path(b, "check"),
-                               NULL};
+    const char *words[MOST_ARGUMENTS];
+    size_t count = 0;
+    words[count++] = d->emulator->compiler;
+    if (d->emulator->needs_lld) {
+        words[count++] = "-B" RETORT_LLD_FOLDER;
+        words[count++] = "-fuse-ld=lld";
+    }
+    words[count++] = "-static";
+    words[count++] = build_path(b, "check.c");
+    words[count++] = build_path(b, "lib%s.a", b->name);
+    words[count++] = "-o";
+    words[count++] = build_path(b, "check");
+    words[count] = NULL;
     if (rt_arena_failed(&b->arena)) return rt_fail(d->error, RT_OUT_OF_MEMORY, "out of memory");
     RT_TRY(run_program(words, &status, d->error));
     return status ? rt_fail(d->error, RT_IO, "%s failed", d->emulator->compiler) : RT_OK;
