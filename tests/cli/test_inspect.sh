@@ -180,6 +180,11 @@ run 0 retort inspect spec.yaml $deep method.kind=head --json
 said '"name": "bert.encoder.layer.3"'
 said '"backward_operations": 0'
 said '"beside_frozen": '
+run 0 retort inspect spec.yaml $deep "method.unfreeze=[0, 2]"
+said "Phase 1 of 3 (step.1)"
+said "Phase 3 of 3 (step)"
+grep -Eq '^bert.encoder.layer.\{0..2\} +872 +0 +[0-9.]+ +0.00 +0.00 +0 ' .out ||
+    wrong "layers train in the first phase"
 run 1 retort inspect small.rtir --json
 told "small.rtir: error: --json is for specs"
 

@@ -35,7 +35,7 @@ static void begin(fixture *f, const char *method) {
     CU_ASSERT_PTR_NOT_NULL_FATAL(f->module);
     rt_spec_destroy(spec);
     const backward_batch batch = {.rows = 4, .longest = 16};
-    CU_ASSERT_EQUAL_FATAL(backward_find(f->module, batch, &f->arena, &f->b, &error), RT_OK);
+    CU_ASSERT_EQUAL_FATAL(backward_find(f->module, "step", batch, &f->arena, &f->b, &error), RT_OK);
 }
 
 static void end(fixture *f) {

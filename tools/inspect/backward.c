@@ -122,6 +122,16 @@ static bool *find_used(finding *f) {
     return is_used;
 }
 
+static bool has_gradient(const finding *f, const rt_parameter_info *info) {
+    for (size_t i = 0; i < rt_graph_output_count(f->graph); ++i) {
+        rt_parameter assigned = rt_graph_output(f->graph, i)->parameter;
+        if (!rt_parameter_is(assigned)) continue;
+        rt_parameter of = rt_module_parameter(f->module, assigned)->of;
+        if (rt_parameter_is(of) && rt_module_parameter(f->module, of) == info) return true;
+    }
+    return false;
+}
+
 static void count_parameter(finding *f, const rt_parameter_info *info, bool is_used) {
     backward_memory *memory = &f->result->memory;
     int64_t numbers;
@@ -136,7 +146,7 @@ static void count_parameter(finding *f, const rt_parameter_info *info, bool is_u
     if (info->kind != RT_PARAMETER_WEIGHT) return;
     backward_part *part = part_at(f, part_names_add(&f->names, place_of_weight(info)));
     part->numbers += numbers;
-    if (info->is_trainable) part->trained += numbers;
+    if (has_gradient(f, info)) part->trained += numbers;
 }
 
 static rt_status count_memory(finding *f, rt_error *error) {
@@ -384,16 +394,16 @@ static bool set_symbols(finding *f, backward_batch batch) {
     return f->symbols != NULL;
 }
 
-rt_status backward_find(rt_module *module, backward_batch batch, rt_arena *arena, backward *result,
-                        rt_error *error) {
+rt_status backward_find(rt_module *module, const char *graph, backward_batch batch, rt_arena *arena,
+                        backward *result, rt_error *error) {
     *result = (backward){0};
     finding f = {.module = module,
-                 .graph = rt_module_find_graph(module, "step"),
+                 .graph = rt_module_find_graph(module, graph),
                  .dims = rt_module_dims(module),
                  .arena = arena,
                  .names = {.arena = arena},
                  .result = result};
-    if (!f.graph) return rt_fail(error, RT_NOT_FOUND, "there is no graph 'step'");
+    if (!f.graph) return rt_fail(error, RT_NOT_FOUND, "there is no graph '%s'", graph);
     RT_TRY(rt_schedule_create(f.graph, (rt_optimizations){0}, arena, &f.schedule, error));
     if (!set_symbols(&f, batch) || !mark_forward(&f) || !place_nodes(&f) || !count_kernels(&f))
         return rt_fail(error, RT_OUT_OF_MEMORY, "no memory to look at the backward pass");

@@ -63,9 +63,10 @@ typedef struct backward_batch {
     int64_t rows, longest; /* every row has `longest` tokens */
 } backward_batch;
 
-/* Reads the graph "step" of a module in its final form. Everything is in `arena`. */
-RT_MUST_CHECK rt_status backward_find(rt_module *module, backward_batch batch, rt_arena *arena,
-                                      backward *result, rt_error *error);
+/* Reads a graph of a step ("step", or one of its phases) of a module in its final form; what trains
+ * is what it assigns a gradient of. Everything is in `arena`. */
+RT_MUST_CHECK rt_status backward_find(rt_module *module, const char *graph, backward_batch batch,
+                                      rt_arena *arena, backward *result, rt_error *error);
 
 /* The part of that name, or NULL. */
 const backward_part *backward_find_part(const backward *b, const char *name);

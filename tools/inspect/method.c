@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "compiler/training_program.h"
+#include "passes/training/phases.h"
 #include "tools/inspect/parts.h"
 
 /* ---- layers of which everything is the same */
@@ -39,18 +40,18 @@ static bool continues(const method_row *row, const backward_part *b, const backw
            (!full || same_figures(row->full, full));
 }
 
-static rt_status make_rows(method_report *report, rt_arena *arena) {
-    report->rows = RT_NEW_ARRAY(arena, method_row, report->own.part_count + 1);
-    if (!report->rows) return RT_OUT_OF_MEMORY;
-    for (size_t i = 0; i < report->own.part_count; ++i) {
-        const backward_part *part = &report->own.parts[i];
-        const backward_part *full = backward_find_part(&report->full, part->name);
-        method_row *last = report->row_count ? &report->rows[report->row_count - 1] : NULL;
-        if (last && continues(last, part, full)) {
+static rt_status make_rows(const backward *full, method_phase *phase, rt_arena *arena) {
+    phase->rows = RT_NEW_ARRAY(arena, method_row, phase->own.part_count + 1);
+    if (!phase->rows) return RT_OUT_OF_MEMORY;
+    for (size_t i = 0; i < phase->own.part_count; ++i) {
+        const backward_part *part = &phase->own.parts[i];
+        const backward_part *whole = backward_find_part(full, part->name);
+        method_row *last = phase->row_count ? &phase->rows[phase->row_count - 1] : NULL;
+        if (last && continues(last, part, whole)) {
             ++last->parts;
             last->name = part_range_name(last->part->name, part->layer, arena);
         } else {
-            report->rows[report->row_count++] = (method_row){part->name, part, full, 1};
+            phase->rows[phase->row_count++] = (method_row){part->name, part, whole, 1};
         }
     }
     return rt_arena_failed(arena) ? RT_OUT_OF_MEMORY : RT_OK;
@@ -66,7 +67,7 @@ static rt_status find_full(const model_file *m, const rt_spec_options *changes, 
     rt_spec *spec = rt_spec_read(m->path, changes, &diagnostics);
     rt_module *module = spec ? rt_training_program(spec, &options, &diagnostics) : NULL;
     rt_status status =
-        module ? backward_find(module, report->batch, arena, &report->full, error)
+        module ? backward_find(module, "step", report->batch, arena, &report->full, error)
                : rt_fail(error, RT_INVALID_DATA, "%s: does not train as a whole", m->path);
     rt_module_destroy(module);
     rt_spec_destroy(spec);
@@ -76,10 +77,19 @@ static rt_status find_full(const model_file *m, const rt_spec_options *changes, 
 
 rt_status method_report_make(const model_file *m, const rt_spec_options *changes, rt_arena *arena,
                              method_report *report, rt_error *error) {
-    *report = (method_report){.batch = {.rows = m->batch_rows, .longest = m->most_tokens}};
-    RT_TRY(backward_find(m->module, report->batch, arena, &report->own, error));
+    *report = (method_report){.batch = {.rows = m->batch_rows, .longest = m->most_tokens},
+                              .phase_count = rt_phase_count(m->module)};
+    report->phases = RT_NEW_ARRAY(arena, method_phase, report->phase_count);
+    if (!report->phases) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
     RT_TRY(find_full(m, changes, arena, report, error));
-    return make_rows(report, arena);
+    for (size_t i = 0; i < report->phase_count; ++i) {
+        method_phase *phase = &report->phases[i];
+        phase->graph = rt_phase_graph_name("step", i + 1, report->phase_count, arena);
+        if (!phase->graph) return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
+        RT_TRY(backward_find(m->module, phase->graph, report->batch, arena, &phase->own, error));
+        RT_TRY(make_rows(&report->full, phase, arena));
+    }
+    return RT_OK;
 }
 
 int64_t method_beside_frozen(const backward_memory *memory) {

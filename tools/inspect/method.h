@@ -15,11 +15,19 @@ typedef struct method_row {
     size_t parts;
 } method_row;
 
-typedef struct method_report {
-    backward_batch batch;
-    backward own, full;
+/* What one graph of a step trains; of gradual unfreezing there are several. */
+typedef struct method_phase {
+    const char *graph; /* "step", "step.1" … */
+    backward own;
     method_row *rows;
     size_t row_count;
+} method_phase;
+
+typedef struct method_report {
+    backward_batch batch;
+    method_phase *phases; /* in the order of running */
+    size_t phase_count;
+    backward full;
 } method_report;
 
 /* Of a spec's module, and of the same spec read again with everything trained. In `arena`. */

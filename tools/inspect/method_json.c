@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A method's backward pass as JSON: every part by itself, with the same program trained as a whole
- * beside it under "full". */
+/* A method's backward pass as JSON: "method" is a list of its phases, one but for gradual
+ * unfreezing, each with every part by itself; "full" is the same program trained as a whole. */
 #include "runtime/base/json.h"
 #include "tools/inspect/method.h"
 
@@ -41,8 +41,10 @@ static void put_memory(rt_json_writer *json, const backward_memory *memory) {
     rt_json_end(json);
 }
 
-static void put_program(rt_json_writer *json, const char *key, const backward *b) {
+static void put_program(rt_json_writer *json, const char *key, const char *graph,
+                        const backward *b) {
     rt_json_begin_object(json, key);
+    rt_json_put_string(json, "graph", graph);
     put_figures(json, &b->total);
     put_memory(json, &b->memory);
     rt_json_begin_array(json, "parts");
@@ -66,8 +68,11 @@ rt_status method_report_print_json(const method_report *report, rt_error *error)
     rt_json_put_integer(&json, "rows", report->batch.rows);
     rt_json_put_integer(&json, "tokens", report->batch.rows * report->batch.longest);
     rt_json_end(&json);
-    put_program(&json, "method", &report->own);
-    put_program(&json, "full", &report->full);
+    rt_json_begin_array(&json, "method");
+    for (size_t i = 0; i < report->phase_count; ++i)
+        put_program(&json, NULL, report->phases[i].graph, &report->phases[i].own);
+    rt_json_end(&json);
+    put_program(&json, "full", "step", &report->full);
     rt_json_end(&json);
     return rt_writer_commit(&out, error);
 }

@@ -28,17 +28,21 @@ static const char *count_text(int64_t count, char text[NUMBER_SIZE]) {
 
 /* Kinds that neither program has need no column. */
 static bool has_kind(const method_report *r, int kind) {
-    return r->own.total.kernels[kind] || r->full.total.kernels[kind];
+    for (size_t i = 0; i < r->phase_count; ++i)
+        if (r->phases[i].own.total.kernels[kind]) return true;
+    return r->full.total.kernels[kind];
 }
 
-static size_t name_width(const method_report *r) {
+static size_t name_width(const method_phase *r) {
     size_t width = LEAST_NAME;
     for (size_t i = 0; i < r->row_count; ++i)
         if (strlen(r->rows[i].name) > width) width = strlen(r->rows[i].name);
     return width;
 }
 
-static void print_head(const method_report *r, int width) {
+static void print_head(const method_report *r, const method_phase *phase, int width) {
+    if (r->phase_count > 1)
+        printf("\nPhase %td of %zu (%s)", phase - r->phases + 1, r->phase_count, phase->graph);
     printf("\nTraining: a batch of %lld rows of %lld tokens. Of layers in {}, each one's figures; "
            "million operations\nof products per token; kernels of the backward pass; "
            "\"of full\": the share of training everything.\n",
@@ -79,7 +83,7 @@ static void print_kept_values(const backward_part *part) {
         printf("  %8.3f MB  %zu smaller ones\n", (double)left / 1e6, part->kept_count - k);
 }
 
-static void print_kept(const method_report *r) {
+static void print_kept(const method_phase *r) {
     bool has_any = false;
     for (size_t i = 0; i < r->row_count; ++i) {
         const backward_part *part = r->rows[i].part;
@@ -92,8 +96,8 @@ static void print_kept(const method_report *r) {
     if (!has_any) puts("\nNothing is kept for the backward pass");
 }
 
-static void print_memory(const method_report *r) {
-    const backward_memory *own = &r->own.memory, *full = &r->full.memory;
+static void print_memory(const method_report *r, const method_phase *phase) {
+    const backward_memory *own = &phase->own.memory, *full = &r->full.memory;
     const struct {
         const char *text;
         int64_t own, full;
@@ -114,12 +118,16 @@ static void print_memory(const method_report *r) {
     }
 }
 
+static void print_phase(const method_report *r, const method_phase *phase) {
+    int width = (int)name_width(phase);
+    print_head(r, phase, width);
+    for (size_t i = 0; i < phase->row_count; ++i)
+        print_row(r, width, phase->rows[i].name, phase->rows[i].part, phase->rows[i].full);
+    print_row(r, width, "all", &phase->own.total, &r->full.total);
+    print_kept(phase);
+    print_memory(r, phase);
+}
+
 void method_report_print(const method_report *report) {
-    int width = (int)name_width(report);
-    print_head(report, width);
-    for (size_t i = 0; i < report->row_count; ++i)
-        print_row(report, width, report->rows[i].name, report->rows[i].part, report->rows[i].full);
-    print_row(report, width, "all", &report->own.total, &report->full.total);
-    print_kept(report);
-    print_memory(report);
+    for (size_t i = 0; i < report->phase_count; ++i) print_phase(report, &report->phases[i]);
 }
