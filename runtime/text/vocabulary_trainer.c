@@ -6,7 +6,6 @@
 #include "runtime/base/file.h"
 #include "runtime/text/lines.h"
 #include "runtime/text/pair_queue.h"
-#include "runtime/text/text_table.h"
 
 /* A different word: where its symbols are, and how often it occurs. */
 typedef struct counted_word {
@@ -193,15 +192,20 @@ static uint32_t add_piece(rt_vocabulary_trainer *trainer, const char *before, rt
     return joined ? rt_text_table_add(&trainer->pieces, rt_text_of(joined)) : RT_NO_TEXT;
 }
 
+static bool add_special_tokens(rt_vocabulary_trainer *trainer) {
+    for (size_t i = 0; i < RT_SPECIAL_TOKEN_COUNT; ++i)
+        if (rt_text_table_add(&trainer->pieces,
+                              rt_text_of(trainer->training.tokenizer.special_tokens[i])) ==
+            RT_NO_TEXT)
+            return false;
+    return true;
+}
+
 /* Special tokens, then the kept characters, which may begin a word, then those that continue one.
  */
 static rt_status add_alphabet(rt_vocabulary_trainer *trainer, counted_character *characters,
                               size_t count) {
-    bool is_done = true;
-    for (size_t i = 0; i < RT_SPECIAL_TOKEN_COUNT && is_done; ++i)
-        is_done = rt_text_table_add(&trainer->pieces,
-                                    rt_text_of(trainer->training.tokenizer.special_tokens[i])) !=
-                  RT_NO_TEXT;
+    bool is_done = add_special_tokens(trainer);
     qsort(characters, count, sizeof *characters, compare_characters_by_count);
     if (count > trainer->training.alphabet_limit) count = trainer->training.alphabet_limit;
     qsort(characters, count, sizeof *characters, compare_characters_by_text);
@@ -344,8 +348,27 @@ static rt_status write_pieces(const rt_vocabulary_trainer *trainer, const char *
     return rt_writer_commit(&writer, error);
 }
 
+/* Special tokens, then words, the most frequent first. Without pieces that continue a word the
+ * tokenizer knows a word as a whole or not at all. */
+static rt_status take_words(rt_vocabulary_trainer *trainer) {
+    const rt_vocabulary_training *t = &trainer->training;
+    if (!add_special_tokens(trainer)) return RT_OUT_OF_MEMORY;
+    for (size_t i = 0; i < trainer->sorted_count; ++i) {
+        const counted_word *word = &trainer->sorted[i];
+        bool is_wanted = !t->only || rt_text_table_find(t->only, word->text) != RT_NO_TEXT;
+        bool fits = trainer->pieces.count < t->size && word->count >= t->least_count &&
+                    word->text.length <= t->tokenizer.longest_word;
+        if (!is_wanted || !fits)
+            trainer->report.uncovered_words += word->count;
+        else if (rt_text_table_add(&trainer->pieces, word->text) == RT_NO_TEXT)
+            return RT_OUT_OF_MEMORY;
+    }
+    return RT_OK;
+}
+
 static rt_status train(rt_vocabulary_trainer *trainer) {
     RT_TRY(sort_words(trainer));
+    if (trainer->training.is_of_words) return take_words(trainer);
     RT_TRY(make_alphabet(trainer));
     RT_TRY(spell_words(trainer));
     if (trainer->pieces.count > trainer->training.size) return RT_INVALID_ARGUMENT;

@@ -17,13 +17,16 @@
 #define RETORT_RUNTIME_TEXT_VOCABULARY_TRAINER_H
 
 #include "runtime/text/table.h"
+#include "runtime/text/text_table.h"
 #include "runtime/text/tokenizer.h"
 
 typedef struct rt_vocabulary_training {
     rt_tokenizer_options tokenizer; /* normalisation, special tokens, longest word */
     size_t size;                    /* tokens wanted, special ones counted */
     size_t alphabet_limit;          /* different characters kept, the most frequent; 1000 */
-    uint64_t least_count;           /* a pair seen fewer times is not merged; 2 */
+    uint64_t least_count;           /* a pair, or word, seen fewer times is not taken; 2 */
+    bool is_of_words;               /* whole words, the most frequent; others are [UNK] later */
+    const rt_text_table *only;      /* with is_of_words: but of these; NULL: of all */
     /* Called now and then, where not NULL: bytes read of a file, then tokens made of those wanted.
      */
     void (*show_progress)(void *user, bool is_reading, uint64_t done, uint64_t total);
@@ -36,7 +39,8 @@ typedef struct rt_vocabulary_report {
     uint64_t words; /* in the text */
     size_t different_words;
     size_t characters;        /* different ones kept */
-    uint64_t uncovered_words; /* in the text, with a character that was not kept: [UNK] later */
+    uint64_t uncovered_words; /* in the text, with a character that was not kept, or not taken as
+                                 a whole: [UNK] later */
     size_t tokens;            /* written; fewer than wanted where the text has no more pairs */
 } rt_vocabulary_report;
 

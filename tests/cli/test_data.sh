@@ -43,6 +43,22 @@ run 1 retort data vocabulary rows.tsv -o cased/vocab.txt
 told "cased/tokenizer_config.json: error: says that text is cased"
 holds grep -qx A cased/vocab.txt
 
+begin "whole words, those that have a vector"
+run 0 retort data vocabulary corpus.txt -o words.txt --words --least-count 1
+holds test "$(tr '\n' ' ' <words.txt)" = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat mat mats on sat "
+printf 'the 1 2\nsat 3 4\nabsent 5 6\n' >vectors.txt
+run 0 retort data vocabulary corpus.txt -o known.txt --words --least-count 1 --vectors vectors.txt
+holds test "$(tail -n +6 known.txt | tr '\n' ' ')" = "the sat "
+said "of the words not covered"
+printf 'the mats sat\n' >mats.txt
+run 0 retort data tokenise mats.txt --vocabulary known.txt
+said "[CLS] the [UNK] sat [SEP]"
+run 2 retort data vocabulary corpus.txt -o known.txt --vectors vectors.txt
+told "--vectors needs --words"
+printf 'the 1 2\nsat 3\n' >broken-vectors.txt
+run 1 retort data vocabulary corpus.txt -o known.txt --words --vectors broken-vectors.txt
+told "broken-vectors.txt:2: error: a word and 2 numbers are wanted"
+
 begin "a vocabulary that cannot be made or written"
 run 2 retort data vocabulary -o vocab.txt
 told "of which texts?"

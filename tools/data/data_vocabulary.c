@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime/base/file.h"
+#include "runtime/base/word_vectors.h"
 #include "runtime/text/tokenizer_config.h"
 #include "runtime/text/vocabulary_trainer.h"
 #include "tools/data/data.h"
@@ -18,10 +19,13 @@ static const char usage[] =
     "\n"
     "  -o, --output F    where the vocabulary is written\n"
     "  --size N          tokens wanted, special ones included (default 8000)\n"
+    "  --words           whole words, the most frequent, and no pieces: other words are [UNK]\n"
+    "  --vectors F       but words that F has a vector for (a word and its numbers a line)\n"
     "  --cased           keep case and accents; tokenizer_config.json beside the vocabulary says\n"
     "                    so to its readers\n"
     "  --alphabet N      most different characters (default 1000)\n"
-    "  --least-count N   join pieces that meet at least so often (default 2)\n" DATA_INPUT_HELP;
+    "  --least-count N   join pieces that meet, or take words that stand, at least so often\n"
+    "                    (default 2)\n" DATA_INPUT_HELP;
 
 enum { MOST_FILES = 4096 };
 
@@ -30,6 +34,8 @@ typedef struct request {
     const char *files[MOST_FILES];
     size_t file_count;
     const char *output;
+    const char *vectors;
+    rt_text_table only; /* words of the vectors */
     bool is_cased;
     rt_vocabulary_training training;
     progress progress;
@@ -87,6 +93,24 @@ static rt_status settle_config(const request *r, bool writes, rt_error *error) {
     return status;
 }
 
+/* The words that have a vector. */
+static rt_status read_vectors(request *r, rt_error *error) {
+    rt_word_vectors reader;
+    const char *word;
+    size_t length;
+    RT_TRY(rt_word_vectors_open(r->vectors, &reader, error));
+    float *values = calloc(reader.width, sizeof *values);
+    rt_status status = values ? RT_OK : RT_OUT_OF_MEMORY;
+    while (status == RT_OK && rt_word_vectors_next(&reader, &word, &length, values, error))
+        if (rt_text_table_add(&r->only, (rt_text){word, length}) == RT_NO_TEXT)
+            status = RT_OUT_OF_MEMORY;
+    free(values);
+    if (status != RT_OK) rt_fail(error, status, "%s: out of memory", r->vectors);
+    rt_status read = rt_word_vectors_close(&reader);
+    r->training.only = &r->only;
+    return status == RT_OK ? read : status;
+}
+
 static rt_status make_vocabulary(request *r, rt_vocabulary_report *report, rt_error *error) {
     rt_vocabulary_trainer *trainer;
     RT_TRY(settle_config(r, false, error));
@@ -104,6 +128,7 @@ static rt_status make_vocabulary(request *r, rt_vocabulary_report *report, rt_er
 
 static void read_arguments(arguments *a, request *r) {
     int64_t size = 8000, alphabet = 1000, least_count = 2;
+    bool is_of_words = false;
     while (arguments_next(a)) {
         if (data_input_option(a, &r->input)) continue;
         if (arguments_text(a, "-o", &r->output)) continue;
@@ -112,11 +137,14 @@ static void read_arguments(arguments *a, request *r) {
         if (arguments_integer(a, "--alphabet", 1, 1 << 20, &alphabet)) continue;
         if (arguments_integer(a, "--least-count", 1, 1 << 30, &least_count)) continue;
         if (arguments_flag(a, "--cased", &r->is_cased)) continue;
+        if (arguments_flag(a, "--words", &is_of_words)) continue;
+        if (arguments_text(a, "--vectors", &r->vectors)) continue;
         arguments_operand(a, r->files, MOST_FILES, &r->file_count);
     }
     r->training = rt_vocabulary_training_default((size_t)size);
     r->training.alphabet_limit = (size_t)alphabet;
     r->training.least_count = (uint64_t)least_count;
+    r->training.is_of_words = is_of_words;
     if (r->is_cased) r->training.tokenizer = rt_tokenizer_options_cased();
     r->training.show_progress = show_progress;
     r->training.progress_user = r;
@@ -130,16 +158,23 @@ int data_vocabulary(int argc, char **argv) {
     if (!r.file_count) return arguments_usage(&a, "of which texts?");
     if (!r.output) return arguments_usage(&a, "-o is needed: where the vocabulary is written");
 
+    if (r.vectors && !r.training.is_of_words)
+        return arguments_usage(&a, "--vectors needs --words: pieces of words have no vectors");
+
     rt_vocabulary_report report = {0};
     rt_error error;
-    if (make_vocabulary(&r, &report, &error) != RT_OK) return tell_error(&error);
+    rt_status status = r.vectors ? read_vectors(&r, &error) : RT_OK;
+    if (status == RT_OK) status = make_vocabulary(&r, &report, &error);
+    rt_text_table_deinit(&r.only);
+    if (status != RT_OK) return tell_error(&error);
     double share = report.words ? 100 * (double)report.uncovered_words / (double)report.words : 0;
-    printf("%s: %zu tokens from %llu words (%zu different), %zu characters, %.3f %% of the words "
-           "not covered\n",
-           r.output, report.tokens, (unsigned long long)report.words, report.different_words,
-           report.characters, share);
+    printf("%s: %zu tokens from %llu words (%zu different), ", r.output, report.tokens,
+           (unsigned long long)report.words, report.different_words);
+    if (!r.training.is_of_words) printf("%zu characters, ", report.characters);
+    printf("%.3f %% of the words not covered\n", share);
     if (report.tokens < r.training.size)
-        printf("The text has no more pieces that occur %llu times: %zu tokens were wanted.\n",
+        printf("The text has no more %s that occur %llu times: %zu tokens were wanted.\n",
+               r.training.is_of_words ? "words" : "pieces",
                (unsigned long long)r.training.least_count, r.training.size);
     return 0;
 }
