@@ -85,6 +85,7 @@ static rt_status set_loss(program *p) {
     }
     if (job->unlabelled) RT_TRY(set_option(p, RT_PASS_distil, "unlabelled", job->unlabelled));
     if (p->watch.shows_features) RT_TRY(set_option(p, RT_PASS_distil, "features", "true"));
+    RT_TRY(set_option(p, RT_PASS_distil, "masked", p->job.is_mlm ? "true" : "false"));
     return set_option(p, RT_PASS_distil, "regression", p->job.is_regression ? "true" : "false");
 }
 
@@ -261,10 +262,11 @@ static rt_status make_student(program *p) {
     if (!p->job.student.has_config) return RT_UNSUPPORTED;
     const rt_model_config *config = &p->job.student.config;
     unsigned states = RT_OUTPUT_LAST_HIDDEN_STATE | RT_OUTPUT_POOLER;
+    bool has_head = rt_model_config_has_head(config);
     rt_build_options build = {.graph_name = "forward",
                               .parameter_prefix = "",
-                              .outputs = config->label_count ? RT_OUTPUT_LOGITS : states};
-    if (config->label_count) {
+                              .outputs = has_head ? RT_OUTPUT_LOGITS : states};
+    if (has_head) {
         RT_TRY(rt_job_build(&p->job, p->module));
     } else {
         RT_TRY(rt_job_build_student(&p->job, p->module, "student", build.outputs, false));

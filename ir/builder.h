@@ -37,6 +37,8 @@ rt_type rt_builder_type(const rt_builder *b, rt_value value);
 
 /* Sources. */
 rt_value rt_build_input(rt_builder *b, const char *name, rt_type type);
+/* i32 numbers of rows, each greater than the one before. */
+rt_value rt_build_ascending_input(rt_builder *b, const char *name, rt_dim count);
 rt_value rt_build_parameter(rt_builder *b, rt_parameter parameter); /* merged: one node each */
 rt_value rt_build_constant(rt_builder *b,
                            const rt_tensor *tensor); /* bytes must outlive the module */

@@ -7,12 +7,20 @@
 
 /* ---- sources */
 
-rt_value rt_build_input(rt_builder *b, const char *name, rt_type type) {
+static rt_value build_input(rt_builder *b, const char *name, rt_type type, bool ascends) {
     rt_attr attrs[4] = {{.text = name},
                         {.dtype = type.dtype},
                         {.dims = type.dims, .count = (uint32_t)type.rank},
-                        {.integer = false}};
+                        {.integer = ascends}};
     return rt_build(b, RT_OP_input, NULL, 0, attrs);
+}
+
+rt_value rt_build_input(rt_builder *b, const char *name, rt_type type) {
+    return build_input(b, name, type, false);
+}
+
+rt_value rt_build_ascending_input(rt_builder *b, const char *name, rt_dim count) {
+    return build_input(b, name, rt_type_make(RT_I32, 1, &count), true);
 }
 
 rt_value rt_build_parameter(rt_builder *b, rt_parameter parameter) {

@@ -240,6 +240,15 @@ rt_value rt_block_head(rt_blocks *m, rt_value x) {
     return rt_block_linear(m, RT_MODULE_head_output, -1, pooled);
 }
 
+rt_value rt_block_token_head(rt_blocks *m, rt_value x) {
+    x = activate(m, rt_block_linear(m, RT_MODULE_token_dense, -1, x));
+    x = rt_block_norm(m, RT_MODULE_token_norm, -1, x);
+    rt_block_locate(m, RT_MODULE_token_bias, -1);
+    rt_value table = rt_block_parameter(m, RT_MODULE_word_embeddings, -1, RT_LEAF_WEIGHT);
+    rt_value bias = rt_block_parameter(m, RT_MODULE_token_bias, -1, RT_LEAF_BIAS);
+    return rt_build_add(&m->b, rt_build_matmul(&m->b, x, table, false, true), bias);
+}
+
 /* ---- bilstm */
 
 /* Hidden states [T,H] of one direction, which begins anew at each of the offsets. */

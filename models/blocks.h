@@ -52,6 +52,9 @@ rt_value rt_block_pooler(rt_blocks *m, rt_value x);
 /* Logits [B,C] of the last hidden state, by the configuration's pooling. */
 rt_value rt_block_head(rt_blocks *m, rt_value x);
 
+/* Logits [T,V] of every token: LN(act(W x + b)) decoded by the word table, plus a bias. */
+rt_value rt_block_token_head(rt_blocks *m, rt_value x);
+
 /* Word vectors through an LSTM in each direction: [B,2H], the last forward state and the backward
  * state at the first token; where texts are read by themselves [B,8H], those of both compared. */
 rt_value rt_block_bilstm(rt_blocks *m, rt_value *words);

@@ -61,7 +61,9 @@ static void build_encoder_model(rt_blocks *m) {
     bool has_pooler = rt_model_has_module(m->config, RT_MODULE_pooler, RT_PART_POOLER);
     if ((outputs & RT_OUTPUT_POOLER) && has_pooler)
         rt_graph_add_output(m->b.graph, "pooler_output", rt_block_pooler(m, x));
-    if (outputs & RT_OUTPUT_LOGITS) rt_graph_add_output(m->b.graph, "logits", rt_block_head(m, x));
+    if (!(outputs & RT_OUTPUT_LOGITS)) return;
+    rt_value logits = m->config->predicts_tokens ? rt_block_token_head(m, x) : rt_block_head(m, x);
+    rt_graph_add_output(m->b.graph, "logits", logits);
 }
 
 static void build_bilstm_model(rt_blocks *m) {

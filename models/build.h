@@ -18,7 +18,7 @@
 
 /* Bits. */
 typedef enum rt_model_output {
-    RT_OUTPUT_LOGITS = 1 << 0,            /* "logits" f32[B,C] */
+    RT_OUTPUT_LOGITS = 1 << 0,            /* "logits" f32[B,C]; of tokens f32[T,V] */
     RT_OUTPUT_POOLER = 1 << 1,            /* "pooler_output" f32[B,H] */
     RT_OUTPUT_LAST_HIDDEN_STATE = 1 << 2, /* "last_hidden_state" f32[T,H] */
     RT_OUTPUT_HIDDEN_STATES = 1 << 3,     /* "hidden_states.0" (embeddings) to ".n" (result) */

@@ -71,6 +71,10 @@ bool rt_model_config_is_encoder(const rt_model_config *config) {
     return config->family != RT_FAMILY_bilstm;
 }
 
+bool rt_model_config_has_head(const rt_model_config *config) {
+    return config->label_count > 0 || config->predicts_tokens;
+}
+
 int64_t rt_model_config_first_position(const rt_model_config *config) {
     return counts_like_roberta(config->family) ? config->padding_id + 1 : 0;
 }

@@ -13,7 +13,8 @@ typedef enum rt_family {
 } rt_family;
 
 typedef struct rt_family_facts {
-    const char *model_type, *spec_family, *norm, *prefix, *base_class, *classifier_class;
+    const char *model_type, *spec_family, *norm, *prefix, *base_class, *classifier_class,
+        *token_class;
 } rt_family_facts;
 
 const rt_family_facts *rt_family_facts_of(rt_family family);
@@ -51,7 +52,8 @@ typedef struct rt_model_config {
     double epsilon;       /* of layer normalisation */
     double initial_range; /* standard deviation of initial weights */
     double dropout, attention_dropout, classifier_dropout;
-    int64_t label_count; /* 0: no head */
+    int64_t label_count;  /* 0: no classifier */
+    bool predicts_tokens; /* the head is that of a masked language model; then no classifier */
     bool is_regression;
     const char *const *labels; /* names, or NULL */
 } rt_model_config;
@@ -61,6 +63,7 @@ rt_model_config rt_model_config_default(rt_family family);
 
 bool rt_model_config_is_pre_norm(const rt_model_config *config);
 bool rt_model_config_is_encoder(const rt_model_config *config); /* not a bilstm */
+bool rt_model_config_has_head(const rt_model_config *config);
 /* RoBERTa counts positions from padding_id + 1; the others from 0. */
 int64_t rt_model_config_first_position(const rt_model_config *config);
 /* Most tokens of a row that the position table holds; INT64_MAX for a bilstm. */
@@ -71,7 +74,7 @@ RT_MUST_CHECK rt_status rt_model_config_check(const rt_model_config *config, rt_
                                               rt_diagnostics *diagnostics);
 
 /* Reads a config.json; labels live in `arena`. A head is there where "architectures" names a
- * classifier, "num_labels" or "id2label" stands in it. */
+ * classifier or a masked language model, "num_labels" or "id2label" stands in it. */
 RT_MUST_CHECK rt_status rt_model_config_read(const char *path, rt_arena *arena,
                                              rt_model_config *config, rt_error *error);
 /* The same of text in memory; `where` stands for the file's name. */

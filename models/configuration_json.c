@@ -118,14 +118,22 @@ static void read_labels(rt_json_fields *json, rt_arena *arena, rt_model_config *
     config->labels = labels;
 }
 
-static bool is_classifier(const json_t *architectures, const rt_family_facts *facts) {
+static bool names_class(const json_t *architectures, const char *class_name) {
     size_t index;
     json_t *item;
     json_array_foreach((json_t *)architectures, index, item) {
         const char *name = json_string_value(item);
-        if (name && strcmp(name, facts->classifier_class) == 0) return true;
+        if (name && *class_name && strcmp(name, class_name) == 0) return true;
     }
     return false;
+}
+
+/* A table that decodes must be the one that looks words up: there is no other. */
+static void read_token_head(rt_json_fields *json, rt_model_config *config) {
+    config->predicts_tokens = true;
+    if (!rt_json_boolean_or(json, "tie_word_embeddings", true))
+        rt_json_refuse(json, "tie_word_embeddings",
+                       "is false; tokens are predicted by the table of word embeddings alone");
 }
 
 static void read_head(rt_json_fields *json, rt_arena *arena, rt_model_config *config) {
@@ -137,7 +145,8 @@ static void read_head(rt_json_fields *json, rt_arena *arena, rt_model_config *co
     config->label_count = count;
     const json_t *architectures = rt_json_array_or(json, "architectures", NULL);
     const rt_family_facts *facts = rt_family_facts_of(config->family);
-    if (!count && is_classifier(architectures, facts)) config->label_count = 2;
+    if (!count && names_class(architectures, facts->token_class)) read_token_head(json, config);
+    if (!count && names_class(architectures, facts->classifier_class)) config->label_count = 2;
     const char *problem = rt_json_string_or(json, "problem_type", "");
     config->is_regression =
         config->label_count == 1 || (problem && strcmp(problem, "regression") == 0);
@@ -247,7 +256,9 @@ static void put_labels(json_t *root, const rt_model_config *config) {
 static json_t *make_config(const rt_model_config *config) {
     const rt_family_facts *facts = rt_family_facts_of(config->family);
     json_t *root = json_object();
-    const char *class_name = config->label_count ? facts->classifier_class : facts->base_class;
+    const char *class_name = config->label_count       ? facts->classifier_class
+                             : config->predicts_tokens ? facts->token_class
+                                                       : facts->base_class;
     json_object_set_new(root, "architectures", json_pack("[s]", class_name));
     json_object_set_new(root, "model_type", json_string(facts->model_type));
     for (size_t i = 0; i < RT_COUNT_OF(fields); ++i) {
@@ -269,6 +280,7 @@ static json_t *make_config(const rt_model_config *config) {
     if (config->family == RT_FAMILY_distilbert)
         json_object_set_new(root, "sinusoidal_pos_embds", json_false());
     if (config->label_count) put_labels(root, config);
+    if (config->predicts_tokens) json_object_set_new(root, "tie_word_embeddings", json_true());
     if (config->pooling != RT_POOLING_POOLER)
         json_object_set_new(root, "retort_pooling", json_string(pooling_texts[config->pooling]));
     json_object_set_new(root, "torch_dtype", json_string("float32"));

@@ -145,7 +145,10 @@ static void say_missing(loader *l, const rt_model_parameter *p) {
     } else if (l->missing++ < MOST_MESSAGES) {
         rt_diagnose(l->diagnostics, RT_ERROR, l->options->location, "'%s' [%s] is not in %s%s",
                     p->name, shape_text(p->dims, p->rank, l->arena), l->path,
-                    p->is_head ? ", but a trained classifier is needed here" : "");
+                    !p->is_head ? ""
+                    : l->config->predicts_tokens
+                        ? ", but a trained masked language model is needed here"
+                        : ", but a trained classifier is needed here");
     }
 }
 
@@ -187,6 +190,29 @@ static void load_parameter(loader *l, const rt_model_parameter *p) {
         say_wrong(l, p, tensor);
     } else {
         set_source(l, parameter, tensor);
+    }
+}
+
+/* Tokens are predicted by the table of word embeddings; a file that holds the decoder once more
+ * must hold the same. */
+static void check_decoder(loader *l) {
+    static const char *const decoders[] = {"cls.predictions.decoder.weight",
+                                           "vocab_projector.weight", "lm_head.decoder.weight"};
+    rt_model_parameter words = rt_model_describe_parameter(l->config, RT_MODULE_word_embeddings, -1,
+                                                           RT_LEAF_WEIGHT, l->arena);
+    const rt_safetensor *table = words.name ? find_tensor(l, &words) : NULL;
+    bool is_read = l->config->predicts_tokens && (l->options->parts & RT_PART_HEAD);
+    for (size_t i = 0; is_read && table && i < RT_COUNT_OF(decoders); ++i) {
+        const rt_safetensor *decoder = rt_safetensors_find(&l->file, decoders[i]);
+        if (!decoder) continue;
+        bool is_same = decoder->size_bytes == table->size_bytes &&
+                       memcmp(decoder->data, table->data, table->size_bytes) == 0;
+        if (is_same) continue;
+        rt_diagnose(l->diagnostics, RT_ERROR, l->options->location,
+                    "'%s' differs from '%s' in %s; tokens are predicted by the table of word "
+                    "embeddings alone",
+                    decoder->name, table->name, l->path);
+        ++l->wrong;
     }
 }
 
@@ -283,6 +309,7 @@ rt_status rt_model_load_sources(rt_module *module, const rt_model_config *config
     l.file_index = rt_module_add_file(module, path);
     bool has_memory = l.is_used && rt_model_list_parameters(config, options->parts, &arena, &list);
     for (size_t i = 0; has_memory && i < list.count; ++i) load_parameter(&l, &list.items[i]);
+    if (has_memory) check_decoder(&l);
     if (has_memory) {
         say_more(&l, l.missing, "are missing");
         say_more(&l, l.wrong, "have another shape");
@@ -373,8 +400,15 @@ static bool cut_source(const copier *c, const rt_parameter_info *from, const rt_
     return is_cut;
 }
 
+/* A classifier starts anew; a head that predicts tokens is the teacher's. */
+static rt_model_parts head_parts(const copier *c) {
+    bool is_shared = c->student->predicts_tokens && c->teacher->predicts_tokens;
+    return is_shared ? RT_PART_HEAD : RT_PART_ENCODER;
+}
+
 static rt_status copy_parameter(const copier *c, const rt_model_parameter *to, int64_t layer) {
-    if (!rt_model_has_module(c->teacher, to->module, RT_PART_ENCODER)) return RT_OK;
+    rt_model_parts parts = head_parts(c);
+    if (!rt_model_has_module(c->teacher, to->module, parts)) return RT_OK;
     const char *name = rt_model_parameter_name(c->teacher, to->module, layer, to->leaf, c->arena);
     name = name ? rt_arena_format(c->arena, "%s%s", c->prefix, name) : NULL;
     if (!name) return RT_OUT_OF_MEMORY;
@@ -407,7 +441,7 @@ rt_status rt_model_copy_layers(rt_module *module, const rt_model_config *student
                 .arena = &arena};
     rt_model_parameters list;
     rt_status status = RT_OK;
-    if (!rt_model_list_parameters(student, RT_PART_ENCODER, &arena, &list))
+    if (!rt_model_list_parameters(student, head_parts(&c), &arena, &list))
         status = RT_OUT_OF_MEMORY;
     for (size_t i = 0; status != RT_OUT_OF_MEMORY && i < list.count; ++i) {
         const rt_model_parameter *p = &list.items[i];

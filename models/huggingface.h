@@ -45,7 +45,8 @@ RT_MUST_CHECK rt_status rt_model_load_added(rt_module *module, const rt_model_co
                                             rt_diagnostics *diagnostics);
 
 /* Initial layers from a teacher: layer i of the student starts from what layer `layers[i]` of the
- * teacher starts from, its embeddings and final norm from the teacher's. Both are in the module,
+ * teacher starts from, its embeddings and final norm from the teacher's, and where both predict
+ * tokens the head too. Both are in the module,
  * the student's parameters under no prefix, the teacher's under `teacher_prefix`. A position table
  * may be shorter than the teacher's. Errors are at `location`. */
 RT_MUST_CHECK rt_status rt_model_copy_layers(rt_module *module, const rt_model_config *student,

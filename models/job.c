@@ -200,6 +200,7 @@ static void read_metric(rt_job_reader *r) {
     const rt_spec_value *metric = rt_spec_get(r->spec, RT_SPEC_task_metric);
     const rt_format *format = rt_format_find(rt_spec_get(r->spec, RT_SPEC_data_format)->text);
     r->job->metric = metric->is_present      ? metric->text
+                     : r->job->is_mlm        ? "loss"
                      : format                ? lower_case(r->arena, format->metric)
                      : r->job->is_regression ? "pearson"
                                              : "accuracy";
@@ -221,6 +222,7 @@ rt_status rt_job_read(const rt_spec *spec, const rt_job_options *options, rt_are
     if (prompt->is_present) job->first_position += prompt->integer;
     job->has_teacher = rt_spec_has_section(spec, RT_SPEC_SECTION_teacher);
     job->is_regression = rt_spec_is_regression(spec);
+    job->is_mlm = rt_spec_is_mlm(spec);
     job->has_key_mask = is_choice(rt_spec_get(spec, RT_SPEC_data_padding), "counted");
     if (options->random_teacher)
         job->teacher = (rt_job_model){.config = *options->random_teacher, .has_config = true};

@@ -41,7 +41,7 @@ typedef struct rt_job {
     rt_job_model student, teacher;
     rt_job_model others[RT_MAX_TEACHERS - 1]; /* teachers behind the first */
     size_t other_count;
-    bool has_teacher, is_regression, has_key_mask;
+    bool has_teacher, is_regression, is_mlm, has_key_mask;
     int64_t label_count;
     const char *const *labels; /* names, or NULL where nothing names them */
     const char *metric;

@@ -13,7 +13,8 @@
 
 /* ---- vocabulary */
 
-static const char *const special_tokens[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]"};
+static const char *const special_tokens[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+enum { MASK_TOKEN = 4 };
 
 typedef struct vocabulary_facts {
     int64_t lines;
@@ -65,10 +66,10 @@ static const char *choose_vocabulary(rt_job_reader *r, rt_location *location) {
 static void check_special_tokens(rt_job_reader *r, const vocabulary_facts *v, const char *path,
                                  rt_location location) {
     for (size_t i = 0; i < RT_COUNT_OF(special_tokens); ++i) {
-        if (v->special[i] >= 0) continue;
-        rt_diagnose(r->diagnostics, RT_ERROR, location,
-                    "%s has no line '%s', which a WordPiece vocabulary needs", path,
-                    special_tokens[i]);
+        if (v->special[i] >= 0 || (i == MASK_TOKEN && !r->job->is_mlm)) continue;
+        rt_diagnose(r->diagnostics, RT_ERROR, location, "%s has no line '%s', which %s needs", path,
+                    special_tokens[i],
+                    i == MASK_TOKEN ? "task.kind mlm" : "a WordPiece vocabulary");
     }
 }
 
@@ -248,10 +249,10 @@ void rt_job_read_labels(rt_job_reader *r) {
     size_t errors = r->diagnostics->error_count;
     if (job->is_regression)
         set_labels(job, NULL, 1);
-    else
+    else if (!job->is_mlm)
         choose_labels(r);
     bool is_ready = job->student.has_config && r->diagnostics->error_count == errors;
-    bool needs_classes = !job->is_regression && !r->options->may_lack_data;
+    bool needs_classes = !job->is_regression && !job->is_mlm && !r->options->may_lack_data;
     if (is_ready && job->label_count < 2 && needs_classes) {
         rt_diagnose(r->diagnostics, RT_ERROR,
                     rt_spec_section_location(r->spec, RT_SPEC_SECTION_task),
@@ -261,4 +262,5 @@ void rt_job_read_labels(rt_job_reader *r) {
     job->student.config.label_count = job->label_count;
     job->student.config.labels = job->labels;
     job->student.config.is_regression = job->is_regression;
+    job->student.config.predicts_tokens = job->is_mlm;
 }

@@ -93,6 +93,24 @@ static void match_classes(rt_job_reader *r, rt_job_model *teacher, const char *c
     if (!is_same) teacher->classes = order;
 }
 
+/* Of masked language models: what they predict, and what they are compared by. */
+static void check_tokens(rt_job_reader *r, const rt_job_model *model) {
+    const rt_job *job = r->job;
+    const rt_model_config *student = &job->student.config, *teacher = &model->config;
+    if (!job->student.has_config || !model->has_config) return;
+    if (!teacher->predicts_tokens)
+        rt_diagnose(r->diagnostics, RT_ERROR, model->location,
+                    "the teacher predicts no tokens; task.kind mlm needs one with the head of a "
+                    "masked language model, such as %s",
+                    rt_family_facts_of(teacher->family)->token_class);
+    else if (teacher->vocabulary_size != student->vocabulary_size)
+        rt_diagnose(
+            r->diagnostics, RT_ERROR, model->location,
+            "the teacher predicts one of %lld tokens, the model one of %lld; they must have "
+            "one vocabulary",
+            (long long)teacher->vocabulary_size, (long long)student->vocabulary_size);
+}
+
 static void check_classes(rt_job_reader *r, rt_job_model *teacher, const rt_spec_value *given) {
     const rt_job *job = r->job;
     int64_t count = teacher->config.label_count;
@@ -159,7 +177,10 @@ static void check_shape(rt_job_reader *r) {
 static void check_teacher(rt_job_reader *r, rt_job_model *teacher, const rt_spec_value *labels) {
     check_vocabulary(r, teacher, "the teacher");
     check_length(r, teacher, "the teacher");
-    check_classes(r, teacher, labels);
+    if (r->job->is_mlm)
+        check_tokens(r, teacher);
+    else
+        check_classes(r, teacher, labels);
 }
 
 void rt_job_check_fit(rt_job_reader *r) {

@@ -321,7 +321,9 @@ static const char *read_term(rt_job_reader *r, size_t item) {
     r->job->reads_teacher_logits = true;
     if (strcmp(kind, "logit_mse") == 0)
         return rt_arena_format(r->arena, "%.17g*logit_mse(%s)", weight, average);
-    return rt_arena_format(r->arena, "%.17g*%s(%.17g %s)", weight, kind, temperature, average);
+    bool is_restricted = rt_spec_item(spec, RT_SPEC_loss_restrict_to_masked, item)->integer != 0;
+    return rt_arena_format(r->arena, "%.17g*%s(%.17g %s%s)", weight, kind, temperature, average,
+                           is_restricted ? " masked" : "");
 }
 
 void rt_job_read_loss(rt_job_reader *r) {

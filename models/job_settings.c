@@ -76,7 +76,9 @@ static void put_settings(json_t *root, const rt_job *job) {
     }
     json_t *task = section_of(root, "task"), *data = section_of(root, "data");
     json_object_set_new(task, "kind",
-                        json_string(job->is_regression ? "regression" : "classification"));
+                        json_string(job->is_mlm          ? "mlm"
+                                    : job->is_regression ? "regression"
+                                                         : "classification"));
     json_object_set_new(task, "metric", json_string(job->metric));
     if (job->labels)
         json_object_set_new(task, "labels", list_of_texts(job->labels, (size_t)job->label_count));

@@ -8,8 +8,8 @@
 #include "runtime/base/check.h"
 #include "runtime/base/sizes.h"
 
-typedef enum place { BASE, LAYER, POOLER, HEAD } place;
-typedef enum kind { TABLE, LINEAR, NORM, LSTM, KIND_COUNT } kind;
+typedef enum place { BASE, LAYER, POOLER, HEAD, TOKENS } place;
+typedef enum kind { TABLE, LINEAR, NORM, BIAS, LSTM, KIND_COUNT } kind;
 
 /* Sizes that shapes are made of. */
 typedef enum extent {
@@ -55,7 +55,7 @@ static const struct {
     extent columns; /* of a matrix whose columns are not the module's; else EXTENT_ONE */
 } leaves[RT_LEAF_COUNT] = {
     [RT_LEAF_WEIGHT] = {"weight", KIND_COUNT, false, EXTENT_ONE}, /* of TABLE, LINEAR and NORM */
-    [RT_LEAF_BIAS] = {"bias", KIND_COUNT, true, EXTENT_ONE},      /* of LINEAR and NORM */
+    [RT_LEAF_BIAS] = {"bias", KIND_COUNT, true, EXTENT_ONE},      /* of LINEAR, NORM and BIAS */
     [RT_LEAF_WEIGHT_IH] = {"weight_ih_l0", LSTM, false, EXTENT_ONE},
     [RT_LEAF_WEIGHT_HH] = {"weight_hh_l0", LSTM, false, EXTENT_WIDTH},
     [RT_LEAF_BIAS_IH] = {"bias_ih_l0", LSTM, true, EXTENT_ONE},
@@ -68,7 +68,7 @@ static const struct {
 
 static bool module_has_leaf(const module *m, rt_model_leaf leaf) {
     if (m->kind == LSTM || leaves[leaf].kind == LSTM) return m->kind == leaves[leaf].kind;
-    return leaf == RT_LEAF_WEIGHT || m->kind != TABLE;
+    return leaf == RT_LEAF_WEIGHT ? m->kind != BIAS : m->kind != TABLE;
 }
 
 static int64_t size_of(const rt_model_config *config, extent size) {
@@ -99,7 +99,9 @@ bool rt_model_has_module(const rt_model_config *config, rt_model_module id, rt_m
     const char *name = m->names[config->family];
     bool has_name = !name || *name, has_head = (parts & RT_PART_HEAD) && config->label_count;
     bool is_whole_head = config->pooling == RT_POOLING_POOLER;
+    has_head = has_head && !config->predicts_tokens;
     if (!has_name || size_of(config, m->rows) == 0) return false;
+    if (m->place == TOKENS) return (parts & RT_PART_HEAD) && config->predicts_tokens;
     if (m->place == HEAD) return has_head && (is_whole_head || id == RT_MODULE_head_output);
     if (m->place != POOLER) return true;
     /* A family whose head has a dense layer of its own reads the first token, not the pooler. */
@@ -122,8 +124,9 @@ const char *rt_model_parameter_name(const rt_model_config *config, rt_model_modu
                                     int64_t layer, rt_model_leaf leaf, rt_arena *arena) {
     const module *m = &modules[id];
     const char *own = m->names[config->family];
-    const char *prefix =
-        config->label_count && m->place != HEAD ? rt_family_facts_of(config->family)->prefix : "";
+    bool is_beside_head =
+        rt_model_config_has_head(config) && m->place != HEAD && m->place != TOKENS;
+    const char *prefix = is_beside_head ? rt_family_facts_of(config->family)->prefix : "";
     const char *name = number_layer(own ? own : m->role, layer, arena);
     return name ? rt_arena_format(arena, "%s%s.%s", prefix, name, leaves[leaf].text) : NULL;
 }
@@ -156,7 +159,7 @@ rt_model_parameter rt_model_describe_parameter(const rt_model_config *config, rt
     const char *role = number_layer(m->role, layer, arena);
     p.name = rt_model_parameter_name(config, id, layer, leaf, arena);
     p.role = role ? rt_arena_format(arena, "%s.%s", role, leaves[leaf].text) : NULL;
-    p.is_head = m->place == HEAD;
+    p.is_head = m->place == HEAD || m->place == TOKENS;
     p.is_frozen = id == RT_MODULE_frozen_word_embeddings;
     p.rank = is_vector ? 1 : 2;
     p.dims[0] = size_of(config, m->rows);

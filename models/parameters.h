@@ -33,7 +33,7 @@ typedef struct rt_model_parameter {
     int64_t layer;    /* -1 outside the layers */
     const char *name; /* in the checkpoint, with the family's prefix where there is a head */
     const char *role; /* canonical: BERT's name without "bert." */
-    bool is_head;     /* stands above the encoder's pooled vector */
+    bool is_head;     /* stands above the encoder's pooled vector or its states */
     bool is_frozen;   /* keeps its first value in training, unless told */
     int rank;
     int64_t dims[2];
@@ -50,7 +50,9 @@ typedef struct rt_model_parameters {
 typedef enum rt_model_parts {
     RT_PART_ENCODER = 0,
     RT_PART_POOLER = 1, /* the family's pooler, where it has one */
-    RT_PART_HEAD = 2    /* what the configuration's pooling and labels ask for; its pooler too */
+    /* What the configuration's pooling and labels ask for, its pooler too; or the head that
+     * predicts tokens, beside the word table. */
+    RT_PART_HEAD = 2
 } rt_model_parts;
 
 /* Whether the configured model has the module at all. */

@@ -41,6 +41,11 @@ bool rt_spec_is_regression(const rt_spec *spec) {
     return format && format->is_of_scores;
 }
 
+bool rt_spec_is_mlm(const rt_spec *spec) {
+    const rt_spec_value *kind = rt_spec_get(spec, RT_SPEC_task_kind);
+    return kind->is_present && strcmp(kind->text, "mlm") == 0;
+}
+
 const char *rt_spec_path(const rt_spec *spec) {
     return spec->path;
 }

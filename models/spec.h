@@ -110,6 +110,8 @@ bool rt_spec_has_section(const rt_spec *spec, rt_spec_section section);
 rt_location rt_spec_section_location(const rt_spec *spec, rt_spec_section section);
 /* task.kind, or what data.format says of it. */
 bool rt_spec_is_regression(const rt_spec *spec);
+/* task.kind is mlm: masked language modelling. */
+bool rt_spec_is_mlm(const rt_spec *spec);
 const char *rt_spec_path(const rt_spec *spec);
 const char *rt_spec_folder(const rt_spec *spec);
 

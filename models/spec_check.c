@@ -49,28 +49,70 @@ static void check_labels(const rule_context *c, const rt_spec_value *labels) {
     }
 }
 
-static void check_metric(const rule_context *c, bool is_regression) {
+/* What a kind of task is measured by. */
+static const struct {
+    const char *name, *metrics[5], *list;
+} measures[] = {
+    {"a classification", {"accuracy", "f1", "matthews", "loss"}, "accuracy, f1, matthews or loss"},
+    {"a regression", {"pearson", "spearman", "mse", "loss"}, "pearson, spearman, mse or loss"},
+    {"masked language modelling",
+     {"accuracy", "perplexity", "loss"},
+     "loss, perplexity or accuracy"},
+};
+
+static void check_metric(const rule_context *c, size_t kind) {
     const rt_spec_value *metric = get(c, RT_SPEC_task_metric);
-    bool is_of_scores =
-        is_choice(metric, "pearson") || is_choice(metric, "spearman") || is_choice(metric, "mse");
-    if (!metric->is_present || is_choice(metric, "loss") || is_of_scores == is_regression) return;
+    bool is_right = !metric->is_present;
+    for (size_t i = 0; measures[kind].metrics[i]; ++i)
+        is_right = is_right || is_choice(metric, measures[kind].metrics[i]);
+    if (is_right) return;
     COMPLAIN(c, RT_SPEC_task_metric, "'metric' is %s, but %s is measured by %s", metric->text,
-             is_regression ? "a regression" : "a classification",
-             is_regression ? "pearson, spearman, mse or loss" : "accuracy, f1, matthews or loss");
+             measures[kind].name, measures[kind].list);
+}
+
+static void check_masking(const rule_context *c, bool is_mlm) {
+    static const rt_spec_key keys[] = {RT_SPEC_task_mask_share, RT_SPEC_task_mask_kinds,
+                                       RT_SPEC_task_mask_smoothing, RT_SPEC_task_token_counts};
+    const rt_spec_value *kinds = get(c, RT_SPEC_task_mask_kinds);
+    const rt_spec_value *smoothing = get(c, RT_SPEC_task_mask_smoothing);
+    for (size_t i = 0; i < RT_COUNT_OF(keys) && !is_mlm; ++i)
+        if (get(c, keys[i])->is_given)
+            COMPLAIN(c, keys[i], "'%s' is for task.kind mlm", rt_spec_row_of(keys[i])->name);
+    if (kinds->is_present && (kinds->count != 2 || kinds->reals[0] + kinds->reals[1] > 1))
+        COMPLAIN(c, RT_SPEC_task_mask_kinds,
+                 "'mask_kinds' must be two shares, at most 1 together: of [MASK], of any token");
+    if (is_mlm && get(c, RT_SPEC_task_token_counts)->is_given && smoothing->is_present &&
+        smoothing->real == 0)
+        COMPLAIN(c, RT_SPEC_task_token_counts,
+                 "'token_counts' is for 'mask_smoothing' above 0, which is 0.7 for DistilBERT");
 }
 
 static void check_task(const rule_context *c) {
-    bool is_regression = rt_spec_is_regression(c->spec);
+    bool is_regression = rt_spec_is_regression(c->spec), is_mlm = rt_spec_is_mlm(c->spec);
     check_labels(c, get(c, RT_SPEC_task_labels));
     check_labels(c, get(c, RT_SPEC_teacher_labels));
     for (size_t i = 0; i < rt_spec_item_count(c->spec, RT_SPEC_SECTION_teacher); ++i)
         check_labels(c, rt_spec_item(c->spec, RT_SPEC_teacher_labels, i));
+    if (is_mlm && is_present(c, RT_SPEC_task_labels))
+        COMPLAIN(c, RT_SPEC_task_labels, "the tokens of the text are the labels of task.kind mlm");
+    if (is_mlm && is_present(c, RT_SPEC_teacher_labels))
+        COMPLAIN(c, RT_SPEC_teacher_labels,
+                 "a teacher of task.kind mlm predicts tokens, no labels");
+    if (is_mlm && is_present(c, RT_SPEC_data_unlabelled))
+        COMPLAIN(c, RT_SPEC_data_unlabelled,
+                 "'unlabelled' is for rows beside those with labels; task.kind mlm reads none, name "
+                 "the rows by 'train'");
     if (is_regression && is_present(c, RT_SPEC_task_labels))
         COMPLAIN(c, RT_SPEC_task_labels, "a regression has no labels; its rows hold numbers");
-    check_metric(c, is_regression);
+    check_metric(c, is_mlm ? 2 : is_regression ? 1 : 0);
+    check_masking(c, is_mlm);
     const rt_spec_value *format = get(c, RT_SPEC_data_format);
     const rt_format *known = format->is_present ? rt_format_find(format->text) : NULL;
-    if (known && is_present(c, RT_SPEC_task_kind) && known->is_of_scores != is_regression)
+    if (is_choice(format, "text") && !is_mlm)
+        COMPLAIN(c, RT_SPEC_data_format,
+                 "'format' is text, whose rows have no labels; it is for task.kind mlm");
+    if (known && is_present(c, RT_SPEC_task_kind) && !is_mlm &&
+        known->is_of_scores != is_regression)
         COMPLAIN(c, RT_SPEC_data_format, "'format' is %s, whose rows are for task.kind %s",
                  format->text, is_regression ? "classification" : "regression");
 }
@@ -82,8 +124,9 @@ static void check_columns(const rule_context *c) {
     if (!format->is_present || is_choice(format, "tsv")) return;
     for (size_t i = 0; i < RT_COUNT_OF(columns); ++i) {
         if (!get(c, columns[i])->is_given) continue;
-        COMPLAIN(c, columns[i], "'%s' is for format tsv; %s has columns of its own",
-                 rt_spec_row_of(columns[i])->name, format->text);
+        COMPLAIN(c, columns[i], "'%s' is for format tsv; %s has %s",
+                 rt_spec_row_of(columns[i])->name, format->text,
+                 is_choice(format, "text") ? "no columns" : "columns of its own");
     }
 }
 
@@ -144,6 +187,11 @@ static void check_family(const rule_context *c) {
     const rt_spec_value *family = get(c, RT_SPEC_model_family);
     bool is_lstm = is_choice(family, "bilstm"), starts_random = !is_present(c, RT_SPEC_model_from);
     if (!family->is_present) return;
+    if (is_lstm && rt_spec_is_mlm(c->spec))
+        COMPLAIN(
+            c, RT_SPEC_model_family,
+            "'family' is bilstm, which cannot predict tokens (task.kind mlm); bert, distilbert "
+            "and roberta can");
     if (is_lstm) {
         refuse_keys(c, encoder_only, RT_COUNT_OF(encoder_only));
         if (starts_random) need_keys(c, lstm_needs, RT_COUNT_OF(lstm_needs));
@@ -254,11 +302,28 @@ static void check_unlabelled(const rule_context *c, size_t item, bool is_hard, b
                     "'unlabelled' is teacher, but the spec has no 'teacher'");
 }
 
+/* Terms over the tokens of a masked language model. */
+static void check_token_term(const rule_context *c, size_t item) {
+    const rt_spec_value *kind = rt_spec_item(c->spec, RT_SPEC_loss_kind, item);
+    const rt_spec_value *restricted = rt_spec_item(c->spec, RT_SPEC_loss_restrict_to_masked, item);
+    bool is_mlm = rt_spec_is_mlm(c->spec);
+    if (is_mlm && (is_choice(kind, "logit_mse") || is_choice(kind, "soft_cross_entropy")))
+        rt_diagnose(
+            c->diagnostics, RT_ERROR, kind->location,
+            "a %s term is for classes and numbers; for task.kind mlm there are hard and soft "
+            "terms, and those over features",
+            kind->text);
+    if (restricted->is_given && restricted->is_present && (!is_mlm || !is_choice(kind, "soft")))
+        rt_diagnose(c->diagnostics, RT_ERROR, restricted->location,
+                    "'restrict_to_masked' is for soft terms of task.kind mlm");
+}
+
 static void check_term(const rule_context *c, size_t item, bool has_teacher) {
     const rt_spec_value *kind = rt_spec_item(c->spec, RT_SPEC_loss_kind, item);
     const rt_spec_value *temperature = rt_spec_item(c->spec, RT_SPEC_loss_temperature, item);
     const rt_spec_value *reduction = rt_spec_item(c->spec, RT_SPEC_loss_reduction, item);
     if (!kind->is_present) return;
+    check_token_term(c, item);
     bool is_hard = is_choice(kind, "hard");
     bool is_soft = is_choice(kind, "soft") || is_choice(kind, "soft_cross_entropy");
     if (!is_hard && !has_teacher)

@@ -77,7 +77,7 @@ static rt_status create_batch(rt_batch_limits limits, rt_batch *batch, rt_error 
 
 rt_status padded_rows_pack(const padded_rows *padded, rt_batch *batch, rt_error *error) {
     rt_batch_limits limits = {(size_t)padded->rows, (size_t)padded_rows_tokens(padded),
-                              (size_t)longest_row(padded)};
+                              (size_t)longest_row(padded), (size_t)padded_rows_tokens(padded)};
     RT_TRY(create_batch(limits, batch, error));
     int32_t token = 0, row = 0;
     for (int32_t r = 0; r < padded->rows; ++r) {
@@ -97,7 +97,7 @@ rt_status padded_rows_pack(const padded_rows *padded, rt_batch *batch, rt_error 
 
 rt_status padded_rows_lay_out(const padded_rows *padded, rt_batch *batch, rt_error *error) {
     int32_t tokens = padded->rows * padded->width;
-    rt_batch_limits limits = {(size_t)padded->rows, (size_t)tokens, (size_t)padded->width};
+    rt_batch_limits limits = {(size_t)padded->rows, (size_t)tokens, (size_t)padded->width, 0};
     RT_TRY(create_batch(limits, batch, error));
     for (int32_t token = 0; token < tokens; ++token)
         put_token(padded, token / padded->width, token % padded->width, token % padded->width,

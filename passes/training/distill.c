@@ -13,6 +13,7 @@
  *   unlabelled=skip  rows may have no label (a class of -1, a score that is no number): hard terms
  *                    are means over those that have one; unlabelled=teacher: they take the
  *                    teacher's most probable class, or its score
+ *   masked=true      the logits are of tokens, f32[T,V], and the labels of some of them
  *   features=true    evaluate has one more output, "features" f32[B,..]: what the terms over states
  *                    compare of the student, at each row's first token, pair by pair
  *
@@ -22,8 +23,14 @@
  *   evaluate  without dropout: outputs "logits" and the "loss" of the labels alone; where no term
  *             reads logits, the loss is that of the terms
  *   predict   without dropout and labels: outputs "logits", and of classes "probabilities" f32[B,C]
- * and takes the student's and the teacher's graph out of the module. A module without a graph for
- * the student is left alone: its steps are written already. */
+ * With masked=true the labels are `masked_labels` i32[M] of the tokens `masked_positions` i32[M],
+ * which ascend. Then a term is the mean over the batch's masked tokens, or over all its tokens,
+ * times `masked_share` or `token_share` f32[]: the batch's part of these in the update. evaluate
+ * gives "loss" and "accuracy" f32[]; predict, which takes the positions, the "logits" f32[M,V]
+ * there.
+ *
+ * The pass takes the student's and the teacher's graph out of the module. A module without a graph
+ * for the student is left alone: its steps are written already. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +57,7 @@ typedef struct distiller {
     unlabelled_rows unlabelled;
     rt_loss_term terms[RT_MAX_LOSS_TERMS];
     size_t term_count;
-    bool is_regression;
+    bool is_regression, is_masked;
     bool reads_logits;   /* the loss does */
     bool shows_features; /* in evaluate */
 } distiller;
@@ -107,6 +114,10 @@ static rt_status read_terms(distiller *d) {
         return rt_pass_fail(d->context, RT_INVALID_ARGUMENT, "in option terms, %s", error.text);
     for (size_t i = 0; i < d->term_count; ++i) {
         bool is_hard = d->terms[i].kind == RT_LOSS_HARD;
+        if (d->terms[i].is_of_masked && !d->is_masked)
+            return rt_pass_fail(d->context, RT_INVALID_ARGUMENT,
+                                "a term of masked tokens needs masked=true");
+        d->terms[i].is_of_masked |= is_hard && d->is_masked;
         bool reads_logits = rt_loss_reads_logits(&d->terms[i]);
         d->reads_logits = d->reads_logits || reads_logits;
         reads_teacher_logits = reads_teacher_logits || (reads_logits && !is_hard);
@@ -156,6 +167,7 @@ static rt_status read_options(distiller *d) {
     RT_TRY(find_teachers(d));
     RT_TRY(read_unlabelled(d));
     RT_TRY(rt_pass_option_flag(d->context, "regression", &d->is_regression));
+    RT_TRY(rt_pass_option_flag(d->context, "masked", &d->is_masked));
     RT_TRY(rt_pass_option_flag(d->context, "features", &d->shows_features));
     return read_terms(d);
 }
@@ -205,7 +217,32 @@ static rt_value logits_of(const rt_inlined_model *model) {
     return rt_inlined_output(model, "logits", strlen("logits"));
 }
 
+static rt_value masked_positions(const distiller *d, rt_builder *b) {
+    rt_value found = rt_graph_find_input(b->graph, "masked_positions");
+    if (rt_value_is(found)) return found;
+    return rt_build_ascending_input(b, "masked_positions", rt_module_symbol(d->module, "M"));
+}
+
+/* The rows of logits that a term is of. */
+static rt_value rows_of_term(const distiller *d, rt_builder *b, const rt_loss_term *term,
+                             rt_value logits) {
+    if (!term->is_of_masked || !rt_value_is(logits)) return logits;
+    return rt_build_gather(b, logits, masked_positions(d, b), 0);
+}
+
+/* What a batch's mean counts in the update's: of tokens, by their part of the update's tokens. */
+static rt_value scale_by_share(const distiller *d, rt_builder *b, const rt_loss_term *term,
+                               rt_value value) {
+    const char *name = term->is_of_masked ? "masked_share" : "token_share";
+    if (!d->is_masked || !rt_value_is(value)) return value;
+    rt_value share = rt_graph_find_input(b->graph, name);
+    if (!rt_value_is(share)) share = rt_build_input(b, name, rt_type_scalar(RT_F32));
+    return rt_build_mul(b, value, share);
+}
+
 static rt_value add_labels(const distiller *d, rt_builder *b, rt_value logits) {
+    rt_dim masked = rt_module_symbol(d->module, "M");
+    if (d->is_masked) return rt_build_input(b, "masked_labels", rt_type_make(RT_I32, 1, &masked));
     rt_type type = rt_builder_type(b, logits);
     rt_dtype dtype = d->is_regression ? RT_F32 : RT_I32;
     return rt_build_input(b, "labels", rt_type_make(dtype, 1, type.dims));
@@ -286,7 +323,8 @@ static rt_value build_hard(distiller *d, rt_builder *b, const rt_loss_term *term
     }
     if (d->unlabelled == UNLABELLED_SKIP)
         return rt_build_labelled_loss(b, term, pair->logits, pair->labels);
-    return rt_build_loss_term(b, term, pair->logits, RT_NO_VALUE, pair->labels);
+    rt_value logits = rows_of_term(d, b, term, pair->logits);
+    return rt_build_loss_term(b, term, logits, RT_NO_VALUE, pair->labels);
 }
 
 static rt_value build_term(distiller *d, rt_builder *b, const rt_loss_term *term,
@@ -295,7 +333,8 @@ static rt_value build_term(distiller *d, rt_builder *b, const rt_loss_term *term
         return rt_build_feature_term(b, d->context, term, &pair->student, &pair->teacher);
     if (term->kind == RT_LOSS_HARD) return build_hard(d, b, term, pair);
     rt_value taught = rt_build_joint_logits(b, term, pair->taught, pair->taught_count);
-    return rt_build_loss_term(b, term, pair->logits, taught, RT_NO_VALUE);
+    return rt_build_loss_term(b, term, rows_of_term(d, b, term, pair->logits),
+                              rows_of_term(d, b, term, taught), RT_NO_VALUE);
 }
 
 /* The weighted sum of the terms, which stand in `terms`; RT_NO_VALUE where none has a weight. */
@@ -303,7 +342,7 @@ static rt_value build_terms(distiller *d, rt_builder *b, inlined_pair *pair, rt_
     rt_value total = RT_NO_VALUE;
     for (size_t i = 0; i < d->term_count; ++i) {
         b->location = (rt_location){.name = term_name(d, i)};
-        terms[i] = build_term(d, b, &d->terms[i], pair);
+        terms[i] = scale_by_share(d, b, &d->terms[i], build_term(d, b, &d->terms[i], pair));
         if (d->terms[i].weight == 0) continue;
         rt_value weighted = rt_build_scale(b, terms[i], d->terms[i].weight);
         total = rt_value_is(total) ? rt_build_add(b, total, weighted) : weighted;
@@ -356,10 +395,34 @@ static void add_features(distiller *d, rt_builder *b, const rt_inlined_model *st
     if (count) rt_graph_add_output(b->graph, "features", rt_build_concat(b, parts, count, 1));
 }
 
+/* What is predicted of masked tokens is too much to be an output where labels tell what it is for.
+ */
+static rt_status build_token_inference(distiller *d, const rt_graph *still, const char *name,
+                                       bool has_labels) {
+    static const rt_loss_term hard = {
+        .kind = RT_LOSS_HARD, .weight = 1, .temperature = 1, .is_of_masked = true};
+    rt_inlined_model student;
+    rt_graph *graph = rt_module_add_graph(d->module, name);
+    if (!graph) return RT_OUT_OF_MEMORY;
+    rt_builder b = rt_builder_begin(graph);
+    if (!inline_model(d, &b, still, &student)) return finish(d, NULL);
+    rt_value logits = rows_of_term(d, &b, &hard, logits_of(&student));
+    if (has_labels) {
+        rt_value labels = add_labels(d, &b, logits);
+        rt_graph_add_output(graph, "loss",
+                            rt_build_loss_term(&b, &hard, logits, RT_NO_VALUE, labels));
+        rt_graph_add_output(graph, "accuracy", rt_build_accuracy(&b, logits, labels));
+    } else {
+        rt_graph_add_output(graph, "logits", logits);
+    }
+    return finish(d, graph);
+}
+
 static rt_status build_evaluate(distiller *d, const rt_graph *still) {
     static const rt_loss_term hard = {.kind = RT_LOSS_HARD, .weight = 1, .temperature = 1};
     rt_value terms[RT_MAX_LOSS_TERMS], loss;
     inlined_pair pair = {.labels = RT_NO_VALUE};
+    if (d->is_masked) return build_token_inference(d, still, "evaluate", true);
     rt_graph *graph = rt_module_add_graph(d->module, "evaluate");
     if (!graph) return RT_OUT_OF_MEMORY;
     rt_builder b = rt_builder_begin(graph);
@@ -380,6 +443,7 @@ static rt_status build_evaluate(distiller *d, const rt_graph *still) {
 
 static rt_status build_predict(distiller *d, const rt_graph *still) {
     rt_inlined_model student;
+    if (d->is_masked) return build_token_inference(d, still, "predict", false);
     rt_graph *graph = rt_module_add_graph(d->module, "predict");
     if (!graph) return RT_OUT_OF_MEMORY;
     rt_builder b = rt_builder_begin(graph);

@@ -137,6 +137,10 @@ static rt_status parse_word(term_reader *r, size_t length) {
     if (!word) return rt_fail(r->error, RT_OUT_OF_MEMORY, "out of memory");
     if (kinds[term->kind].has_reduction && parse_reduction(term, word)) return RT_OK;
     if (has_temperature(term) && parse_temperature(term, word)) return RT_OK;
+    if (has_temperature(term) && strcmp(word, "masked") == 0) {
+        term->is_of_masked = true;
+        return RT_OK;
+    }
     if (has_features &&
         (parse_form(term, word) || parse_assignment(term, word) || parse_pair(r, word)))
         return RT_OK;
@@ -222,29 +226,41 @@ rt_status rt_loss_terms_parse(const char *text, rt_arena *arena, rt_loss_term *t
 
 /* ---- graph */
 
-/* sum / rows, or sum / (rows * classes). */
-static rt_value average(rt_builder *b, rt_value sum, rt_type type, bool over_classes) {
+enum { OVER_CLASSES = 1, MAY_BE_EMPTY = 2 }; /* bits: how to average */
+
+static unsigned how_to_average(const rt_loss_term *term) {
+    return (term->averages_over_columns ? OVER_CLASSES : 0) |
+           (term->is_of_masked ? MAY_BE_EMPTY : 0);
+}
+
+/* sum / rows, or sum / (rows * classes); of no rows 0. */
+static rt_value average(rt_builder *b, rt_value sum, rt_type type, unsigned how) {
     rt_value rows = rt_build_dim_as(b, type.dims[0], RT_F32);
-    if (over_classes) rows = rt_build_mul(b, rows, rt_build_dim_as(b, type.dims[1], RT_F32));
+    if (how & MAY_BE_EMPTY) rows = rt_build_maximum(b, rows, rt_build_scalar(b, RT_F32, 1));
+    if (how & OVER_CLASSES) rows = rt_build_mul(b, rows, rt_build_dim_as(b, type.dims[1], RT_F32));
     return rt_build_div(b, sum, rows);
 }
 
-/* -1/B sum_i log softmax(z_i)[label_i]; the class is picked by comparison, not by a gather, so that
- * forward and gradient are loops over the logits' rows. */
-static rt_value cross_entropy(rt_builder *b, rt_value logits, rt_value labels) {
-    rt_type type = rt_builder_type(b, logits);
+/* Whether the column is the row's label, of values of `type`: by comparison, not by a gather, so
+ * that forward and gradient are loops over the logits' rows. */
+static rt_value is_label(rt_builder *b, rt_type type, rt_value labels) {
     rt_dim column[2] = {type.dims[0], rt_module_constant_dim(b->module, 1)};
     rt_value classes = rt_build_iota(b, RT_I32, 1, rt_type_with_dtype(type, RT_I32));
-    rt_value is_label = rt_build_equal(b, classes, rt_build_reshape(b, labels, column, 2));
-    rt_value zero = rt_build_scalar(b, RT_F32, 0);
-    rt_value picked = rt_build_select(b, is_label, rt_build_log_softmax(b, logits), zero);
-    return rt_build_neg(b, average(b, rt_build_sum_all(b, picked), type, false));
+    return rt_build_equal(b, classes, rt_build_reshape(b, labels, column, 2));
 }
 
-static rt_value squared_error(rt_builder *b, rt_value x, rt_value y, bool over_classes) {
+/* -1/B sum_i log softmax(z_i)[label_i] */
+static rt_value cross_entropy(rt_builder *b, rt_value logits, rt_value labels, unsigned how) {
+    rt_type type = rt_builder_type(b, logits);
+    rt_value is_own = is_label(b, type, labels), zero = rt_build_scalar(b, RT_F32, 0);
+    rt_value picked = rt_build_select(b, is_own, rt_build_log_softmax(b, logits), zero);
+    return rt_build_neg(b, average(b, rt_build_sum_all(b, picked), type, how));
+}
+
+static rt_value squared_error(rt_builder *b, rt_value x, rt_value y, unsigned how) {
     rt_value difference = rt_build_sub(b, x, y);
     rt_value sum = rt_build_sum_all(b, rt_build_mul(b, difference, difference));
-    return average(b, sum, rt_builder_type(b, x), over_classes);
+    return average(b, sum, rt_builder_type(b, x), how);
 }
 
 /* T^2/B sum p_t (log p_t - log p_s), p = softmax(z / T). */
@@ -254,8 +270,8 @@ static rt_value soft_divergence(rt_builder *b, const rt_loss_term *term, rt_valu
     rt_value ours = rt_build_log_softmax(b, rt_build_scale(b, student, inverse));
     rt_value theirs = rt_build_log_softmax(b, rt_build_scale(b, teacher, inverse));
     rt_value excess = rt_build_mul(b, rt_build_exp(b, theirs), rt_build_sub(b, theirs, ours));
-    rt_value mean = average(b, rt_build_sum_all(b, excess), rt_builder_type(b, student),
-                            term->averages_over_columns);
+    rt_value mean =
+        average(b, rt_build_sum_all(b, excess), rt_builder_type(b, student), how_to_average(term));
     return rt_build_scale(b, mean, term->temperature * term->temperature);
 }
 
@@ -266,27 +282,37 @@ static rt_value soft_cross_entropy(rt_builder *b, const rt_loss_term *term, rt_v
     rt_value ours = rt_build_log_softmax(b, rt_build_scale(b, student, inverse));
     rt_value theirs = rt_build_softmax(b, rt_build_scale(b, teacher, inverse));
     rt_value sum = rt_build_sum_all(b, rt_build_mul(b, theirs, ours));
-    return rt_build_neg(b,
-                        average(b, sum, rt_builder_type(b, student), term->averages_over_columns));
+    return rt_build_neg(b, average(b, sum, rt_builder_type(b, student), how_to_average(term)));
 }
 
 /* A regression is told by the type of its labels. */
-static rt_value hard_loss(rt_builder *b, rt_value logits, rt_value labels) {
+static rt_value hard_loss(rt_builder *b, rt_value logits, rt_value labels, unsigned how) {
     rt_type type = rt_builder_type(b, logits);
     rt_type label_type = rt_builder_type(b, labels);
-    if (label_type.dtype != RT_F32) return cross_entropy(b, logits, labels);
+    if (label_type.dtype != RT_F32) return cross_entropy(b, logits, labels, how);
     rt_dim column[2] = {type.dims[0], rt_module_constant_dim(b->module, 1)};
-    return squared_error(b, logits, rt_build_reshape(b, labels, column, 2), false);
+    return squared_error(b, logits, rt_build_reshape(b, labels, column, 2), how);
 }
 
 rt_value rt_build_loss_term(rt_builder *b, const rt_loss_term *term, rt_value student,
                             rt_value teacher, rt_value labels) {
     switch (term->kind) {
-    case RT_LOSS_HARD: return hard_loss(b, student, labels);
+    case RT_LOSS_HARD: return hard_loss(b, student, labels, how_to_average(term));
     case RT_LOSS_SOFT: return soft_divergence(b, term, student, teacher);
     case RT_LOSS_SOFT_CROSS_ENTROPY: return soft_cross_entropy(b, term, student, teacher);
-    case RT_LOSS_LOGIT_MSE: return squared_error(b, student, teacher, term->averages_over_columns);
+    case RT_LOSS_LOGIT_MSE: return squared_error(b, student, teacher, how_to_average(term));
     default: break;
     }
     return RT_NO_VALUE;
+}
+
+/* A row is right where no logit is above its label's. */
+rt_value rt_build_accuracy(rt_builder *b, rt_value logits, rt_value labels) {
+    const int64_t last = -1;
+    rt_value largest = rt_build_reduce(b, RT_OP_reduce_max, logits, &last, 1, false);
+    rt_value is_own = is_label(b, rt_builder_type(b, logits), labels);
+    rt_value picked = rt_build_select(b, is_own, logits, rt_build_scalar(b, RT_F32, 0));
+    rt_value own = rt_build_sum_last(b, picked, false);
+    rt_value is_right = rt_build_cast(b, rt_build_less_equal(b, largest, own), RT_F32);
+    return average(b, rt_build_sum_all(b, is_right), rt_builder_type(b, logits), MAY_BE_EMPTY);
 }

@@ -7,6 +7,7 @@
  * stand, separated by blanks:
  *   4                 temperature (soft, soft_cross_entropy)
  *   mean, batchmean   reduction (all but hard, cosine and kl)
+ *   masked            of the masked tokens alone, not of all (soft, soft_cross_entropy)
  *   states            each pair is two outputs [T,H], compared token by token
  *   first             the same of each row's first token alone
  *   scores            each side is QUERY*KEY, two outputs [T,heads*d]: compared are, in each row
@@ -48,6 +49,7 @@ typedef struct rt_loss_term {
     double temperature;         /* of soft kinds */
     bool averages_over_columns; /* "mean"; else "batchmean": sum over classes or width, mean over
                                    rows or tokens */
+    bool is_of_masked;          /* over logits: of the masked tokens, of which there may be none */
     rt_loss_form form;
     const char **pairs; /* "STUDENT:TEACHER" */
     size_t pair_count;
@@ -69,10 +71,13 @@ bool rt_loss_reads_logits(const rt_loss_term *term);
 RT_MUST_CHECK rt_status rt_loss_terms_parse(const char *text, rt_arena *arena, rt_loss_term *terms,
                                             size_t *count, rt_error *error);
 
-/* Builds one term over logits, unweighted, a scalar f32[]. `student` and `teacher` are logits
- * f32[B,C]; `labels` i32[B], or f32[B] for a regression (C is 1). What the kind does not read may
- * be RT_NO_VALUE. */
+/* Builds one term over logits, unweighted, a scalar f32[]: a mean over their rows, 0 where a term
+ * of masked tokens has none. `student` and `teacher` are logits f32[B,C]; `labels` i32[B], or
+ * f32[B] for a regression (C is 1). What the kind does not read may be RT_NO_VALUE. */
 rt_value rt_build_loss_term(rt_builder *b, const rt_loss_term *term, rt_value student,
                             rt_value teacher, rt_value labels);
+
+/* The share of rows whose largest logit is their label's, f32[]; 0 where there are no rows. */
+rt_value rt_build_accuracy(rt_builder *b, rt_value logits, rt_value labels);
 
 #endif

@@ -192,7 +192,7 @@ void rt_batcher_fill(rt_batcher *batcher, uint64_t epoch, uint64_t index, rt_bat
     const uint32_t *rows = rows_of(batcher, index, &count);
     rt_batch_limits size = measure(batcher, rows, count);
     RT_ASSERT(size.rows <= batch->limits.rows && size.tokens <= batch->limits.tokens);
-    batch->rows = batch->tokens = batch->row_offsets[0] = 0;
+    batch->rows = batch->tokens = batch->masked = batch->row_offsets[0] = 0;
     batch->longest = (int32_t)size.longest;
     for (size_t i = 0; i < count; ++i) {
         size_t width = batcher->options.is_padded ? size.longest

@@ -5,7 +5,7 @@
 
 #include "runtime/base/check.h"
 
-enum { VALUES_CLASSES, VALUES_SCORES };
+enum { VALUES_CLASSES, VALUES_SCORES, VALUES_TOKENS };
 enum { BETTER_HIGHER, BETTER_LOWER };
 
 static const struct metric_row {
@@ -32,6 +32,11 @@ const char *rt_metric_text(rt_metric metric) {
 bool rt_metric_is_of_scores(rt_metric metric) {
     RT_ASSERT((unsigned)metric < RT_METRIC_COUNT);
     return rows[metric].values == VALUES_SCORES;
+}
+
+bool rt_metric_is_of_tokens(rt_metric metric) {
+    RT_ASSERT((unsigned)metric < RT_METRIC_COUNT);
+    return rows[metric].values == VALUES_TOKENS;
 }
 
 bool rt_metric_from_name(const char *name, rt_metric *metric) {
@@ -171,11 +176,17 @@ static rt_status compute_mse(const rt_answers *answers, double *value) {
     return RT_OK;
 }
 
+static rt_status compute_perplexity(const rt_answers *answers, double *value) {
+    *value = exp(answers->loss);
+    return RT_OK;
+}
+
 rt_status rt_metric_compute(rt_metric metric, const rt_answers *answers, double *value) {
     static rt_status (*const compute[])(const rt_answers *, double *) = {
-        [RT_METRIC_ACCURACY] = compute_accuracy, [RT_METRIC_F1] = compute_f1,
-        [RT_METRIC_MATTHEWS] = compute_matthews, [RT_METRIC_PEARSON] = compute_pearson,
-        [RT_METRIC_SPEARMAN] = compute_spearman, [RT_METRIC_MSE] = compute_mse,
+        [RT_METRIC_ACCURACY] = compute_accuracy,     [RT_METRIC_F1] = compute_f1,
+        [RT_METRIC_MATTHEWS] = compute_matthews,     [RT_METRIC_PEARSON] = compute_pearson,
+        [RT_METRIC_SPEARMAN] = compute_spearman,     [RT_METRIC_MSE] = compute_mse,
+        [RT_METRIC_PERPLEXITY] = compute_perplexity,
     };
     _Static_assert(RT_COUNT_OF(compute) == RT_METRIC_COUNT, "one function per metric");
     RT_ASSERT((unsigned)metric < RT_METRIC_COUNT);

@@ -19,19 +19,21 @@ typedef enum rt_metric {
 const char *rt_metric_name(rt_metric metric);
 const char *rt_metric_text(rt_metric metric); /* a phrase for a person */
 bool rt_metric_is_of_scores(rt_metric metric);
+bool rt_metric_is_of_tokens(rt_metric metric);
 bool rt_metric_from_name(const char *name, rt_metric *metric); /* false where unknown */
 
 /* Whether `value` is better than `best`; a NaN never is, and anything else beats a NaN. */
 bool rt_metric_is_better(rt_metric metric, double value, double best);
 
 /* Answers and truth of `count` rows. Metrics of classes read the classes, those of scores the
- * scores; the other pair may be NULL. */
+ * scores, those of tokens the loss; what is not read may be NULL. */
 typedef struct rt_answers {
     size_t count;
     const int32_t *predicted_classes; /* [count] */
     const int32_t *true_classes;
     const float *predicted_scores; /* [count] */
     const float *true_scores;
+    double loss; /* mean cross-entropy of tokens */
 } rt_answers;
 
 /* Accuracy = right / count.
@@ -41,6 +43,7 @@ typedef struct rt_answers {
  * Pearson = cov(p, t) / (sd p sd t); 0 where one side is constant; NaN where a prediction is NaN.
  * Spearman = Pearson of the ranks, equal values sharing the mean of their ranks.
  * MSE = mean (p - t)².
+ * Perplexity = e^loss.
  * No rows give 0. Fails only for want of memory (Spearman's ranks). */
 RT_MUST_CHECK rt_status rt_metric_compute(rt_metric metric, const rt_answers *answers,
                                           double *value);

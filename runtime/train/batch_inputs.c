@@ -19,10 +19,12 @@ void retort_limits_symbols(const retort_program *program, rt_batch_limits limits
     set_symbol(program, "B", (int64_t)limits.rows, symbols);
     set_symbol(program, "T", (int64_t)limits.tokens, symbols);
     set_symbol(program, "S", (int64_t)limits.longest, symbols);
+    set_symbol(program, "M", (int64_t)limits.masked, symbols);
 }
 
 void retort_batch_symbols(const retort_program *program, const rt_batch *batch, int64_t *symbols) {
-    rt_batch_limits limits = {(size_t)batch->rows, (size_t)batch->tokens, (size_t)batch->longest};
+    rt_batch_limits limits = {(size_t)batch->rows, (size_t)batch->tokens, (size_t)batch->longest,
+                              (size_t)batch->masked};
     retort_limits_symbols(program, limits, symbols);
 }
 
@@ -34,6 +36,7 @@ static bool takes_scores(const retort_instance *instance, int entry) {
 
 void retort_batch_feed(retort_instance *instance, int entry, const rt_batch *batch) {
     size_t tokens = (size_t)batch->tokens, rows = (size_t)batch->rows;
+    size_t masked = (size_t)batch->masked;
     const struct {
         const char *name;
         const void *values; /* all of 4 bytes */
@@ -49,6 +52,8 @@ void retort_batch_feed(retort_instance *instance, int entry, const rt_batch *bat
         {"labels",
          takes_scores(instance, entry) ? (const void *)batch->scores : (const void *)batch->labels,
          rows},
+        {"masked_positions", batch->masked_positions, masked},
+        {"masked_labels", batch->masked_labels, masked},
     };
     for (size_t i = 0; i < RT_COUNT_OF(arrays); ++i) {
         void *input = retort_instance_input(instance, entry, arrays[i].name);

@@ -32,6 +32,22 @@ static const rt_task *task_of(const retort_settings *settings) {
     return rt_task_find(text_of(settings, SET(data_format)));
 }
 
+/* Of masked tokens both are always told; the loss decides unless another is asked for. */
+static rt_status choose_token_goal(const char *name, retort_data *data, rt_error *error) {
+    bool is_loss = !name || strcmp(name, "loss") == 0;
+    rt_metric metric = RT_METRIC_PERPLEXITY;
+    if (!is_loss && !rt_metric_from_name(name, &metric))
+        return rt_fail(error, RT_INVALID_ARGUMENT, "task.metric: unknown metric '%s'", name);
+    if (metric != RT_METRIC_ACCURACY && !rt_metric_is_of_tokens(metric))
+        return rt_fail(error, RT_INVALID_ARGUMENT,
+                       "task.metric is %s, but masked language modelling is measured by loss, "
+                       "perplexity or accuracy",
+                       name);
+    data->goal = (retort_goal){is_loss, metric, is_loss ? "loss" : name};
+    data->metrics = RT_METRIC_BIT(ACCURACY) | RT_METRIC_BIT(PERPLEXITY);
+    return RT_OK;
+}
+
 static rt_status choose_goal(const retort_settings *settings, retort_data *data, rt_error *error) {
     const rt_task *task = task_of(settings);
     const char *name = text_of(settings, SET(task_metric));
@@ -39,9 +55,11 @@ static rt_status choose_goal(const retort_settings *settings, retort_data *data,
                        : data->is_of_scores ? RT_METRIC_PEARSON
                                             : RT_METRIC_ACCURACY;
     bool is_loss = name && strcmp(name, "loss") == 0;
+    if (data->predicts_tokens) return choose_token_goal(name, data, error);
     if (name && !is_loss && !rt_metric_from_name(name, &metric))
         return rt_fail(error, RT_INVALID_ARGUMENT, "task.metric: unknown metric '%s'", name);
-    if (!is_loss && rt_metric_is_of_scores(metric) != data->is_of_scores)
+    bool fits = rt_metric_is_of_scores(metric) == data->is_of_scores;
+    if (!is_loss && (!fits || rt_metric_is_of_tokens(metric)))
         return rt_fail(error, RT_INVALID_ARGUMENT, "task.metric is %s, but a %s is measured by %s",
                        rt_metric_name(metric), data->is_of_scores ? "regression" : "classification",
                        data->is_of_scores ? "pearson, spearman, mse or loss"
@@ -92,7 +110,7 @@ static rt_status check_labels(const retort_data *data, const char *where, rt_err
 static rt_status open_labels(const retort_settings *settings, retort_data *data, rt_error *error) {
     const retort_setting_value *names = retort_settings_get(settings, SET(task_labels));
     const rt_task *task = task_of(settings);
-    if (data->is_of_scores) return RT_OK;
+    if (data->is_of_scores || data->predicts_tokens) return RT_OK;
     for (size_t i = 0; names->texts && i < names->count; ++i)
         if (!rt_labels_add(&data->labels, rt_text_of(names->texts[i])))
             return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
@@ -178,10 +196,11 @@ rt_status retort_data_open(const retort_program *program, const retort_settings 
                            const char *folder, retort_data *data, rt_error *error) {
     *data = (retort_data){
         .is_of_scores = retort_settings_is(settings, SET(task_kind), "regression"),
-        .class_count = class_count(program),
+        .predicts_tokens = retort_settings_is(settings, SET(task_kind), "mlm"),
         .has_one_type = model_limit(settings, "token_types") == 1,
         .needs_pairs = model_limit(settings, "texts") == 2,
     };
+    if (!data->predicts_tokens) data->class_count = class_count(program);
     bool is_chosen =
         retort_settings_get(settings, SET(data_vocabulary))->origin == RETORT_FROM_FLAG;
     char *saved = is_chosen ? NULL : file_in(folder, "vocab.txt");
@@ -211,6 +230,8 @@ static rt_table_layout layout_of(const retort_settings *settings, bool is_of_sco
     const rt_task *task = task_of(settings);
     bool has_header = retort_settings_get(settings, SET(data_header))->integer != 0;
     if (task) return task->layout;
+    if (retort_settings_is(settings, SET(data_format), "text"))
+        return (rt_table_layout){.is_plain_text = true};
     return (rt_table_layout){
         .first = text_of(settings, SET(data_text)),
         .second = text_of(settings, SET(data_text2)),
@@ -247,7 +268,8 @@ static rt_status use_table(retort_data *data, const retort_settings *settings, c
                            const rt_table *table, retort_console *console, rt_dataset *rows,
                            rt_error *error) {
     size_t max_length = (size_t)retort_settings_get(settings, SET(data_max_length))->integer;
-    if (!data->labels.count && table->has_labels && !data->is_of_scores) {
+    bool has_classes = table->has_labels && !data->is_of_scores && !data->predicts_tokens;
+    if (!data->labels.count && has_classes) {
         if (rt_labels_copy(&table->labels, &data->labels) != RT_OK)
             return rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
         RT_TRY(check_labels(data, path, error));
@@ -261,6 +283,7 @@ static rt_status use_table(retort_data *data, const retort_settings *settings, c
 rt_status retort_data_read(retort_data *data, const retort_settings *settings, const char *path,
                            bool needs_labels, retort_console *console, rt_dataset *rows,
                            rt_error *error) {
+    needs_labels = needs_labels && !data->predicts_tokens;
     *rows = (rt_dataset){0};
     if (rt_folder_exists(path))
         return rt_fail(error, RT_IO, "%s: is a folder, expected a file", path);

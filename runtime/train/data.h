@@ -26,9 +26,10 @@ typedef struct retort_data {
     rt_tokenizer *tokenizer;
     rt_labels labels; /* the classes; none for a regression, or until a training file tells them */
     bool is_of_scores;
-    bool has_one_type;   /* the model has one token type: second texts are of type 0 too */
-    bool needs_pairs;    /* the model compares two texts */
-    int64_t class_count; /* of the program's logits */
+    bool predicts_tokens; /* that were masked: there are neither labels nor classes */
+    bool has_one_type;    /* the model has one token type: second texts are of type 0 too */
+    bool needs_pairs;     /* the model compares two texts */
+    int64_t class_count;  /* of the program's logits */
     retort_goal goal;
     unsigned metrics; /* reported, as RT_METRIC_BIT; the goal's among them */
 } retort_data;

@@ -23,6 +23,9 @@ static rt_status allocate(retort_evaluator *evaluator, const retort_settings *se
     };
     RT_TRY(rt_batcher_create(evaluator->rows, &options, &evaluator->batcher, error));
     evaluator->limits = rt_batcher_limits(evaluator->batcher, 1);
+    retort_masks_widen(evaluator->data, settings, &evaluator->limits);
+    RT_TRY(retort_masks_create(evaluator->data, settings, evaluator->rows, false,
+                               evaluator->limits.tokens, &evaluator->masking, error));
     evaluator->logits =
         calloc(evaluator->rows->count * class_count(evaluator) + 1, sizeof *evaluator->logits);
     rt_status status = rt_batch_create(evaluator->limits, &evaluator->batch);
@@ -49,6 +52,7 @@ rt_status retort_evaluator_init(const retort_data *data, const rt_dataset *rows,
 void retort_evaluator_deinit(retort_evaluator *evaluator) {
     rt_batcher_destroy(evaluator->batcher);
     rt_batch_destroy(&evaluator->batch);
+    rt_masking_destroy(evaluator->masking);
     free(evaluator->logits);
     *evaluator = (retort_evaluator){0};
 }
@@ -62,24 +66,36 @@ static void keep_logits(retort_evaluator *evaluator) {
     size_t classes = class_count(evaluator);
     const float *logits =
         retort_instance_output(evaluator->runner->instance, evaluator->entry, "logits");
-    for (size_t b = 0; logits && b < (size_t)batch->rows; ++b)
+    for (size_t b = 0; logits && !evaluator->masking && b < (size_t)batch->rows; ++b)
         memcpy(evaluator->logits + (size_t)batch->row_indexes[b] * classes, logits + b * classes,
                classes * sizeof *logits);
 }
 
+/* The answers of a batch: its rows, or its masked tokens; how many. */
+static double count_answers(retort_evaluator *evaluator) {
+    const rt_batch *batch = &evaluator->batch;
+    if (!evaluator->masking) return batch->rows;
+    evaluator->right +=
+        batch->masked * retort_runner_get(evaluator->runner, evaluator->entry, "accuracy");
+    return batch->masked;
+}
+
 rt_status retort_evaluator_answer(retort_evaluator *evaluator, double *loss, rt_error *error) {
     double sum = 0;
+    evaluator->right = evaluator->answers = 0;
     for (uint64_t i = 0; i < rt_batcher_count(evaluator->batcher); ++i) {
         if (evaluator->is_cancelled && evaluator->is_cancelled(evaluator->cancel_argument))
             return rt_fail(error, RT_CANCELLED, "the evaluation was interrupted");
         rt_batcher_fill(evaluator->batcher, 0, i, &evaluator->batch);
+        if (evaluator->masking) rt_masking_apply(evaluator->masking, 0, &evaluator->batch);
         retort_runner_feed(evaluator->runner, evaluator->entry, &evaluator->batch);
         RT_TRY(retort_runner_run(evaluator->runner, evaluator->entry, error));
-        sum +=
-            retort_runner_get(evaluator->runner, evaluator->entry, "loss") * evaluator->batch.rows;
+        double answers = count_answers(evaluator);
+        sum += retort_runner_get(evaluator->runner, evaluator->entry, "loss") * answers;
+        evaluator->answers += answers;
         keep_logits(evaluator);
     }
-    *loss = sum / (double)evaluator->rows->count;
+    *loss = sum / evaluator->answers;
     return RT_OK;
 }
 
@@ -103,6 +119,11 @@ void retort_evaluator_probabilities(const retort_evaluator *evaluator, size_t ro
         probabilities[c] = (float)(exp((double)logits[c] - largest) / sum);
 }
 
+static void measure_tokens(const retort_evaluator *evaluator, retort_evaluation *evaluation) {
+    evaluation->values[RT_METRIC_ACCURACY] = evaluator->right / evaluator->answers;
+    evaluation->values[RT_METRIC_PERPLEXITY] = exp(evaluation->loss);
+}
+
 static rt_status measure(const retort_evaluator *evaluator, retort_evaluation *evaluation) {
     const rt_dataset *rows = evaluator->rows;
     const retort_data *data = evaluator->data;
@@ -113,14 +134,12 @@ static rt_status measure(const retort_evaluator *evaluator, retort_evaluation *e
         classes[i] = retort_evaluator_class(evaluator, i);
         scores[i] = retort_evaluator_score(evaluator, i);
     }
-    rt_answers answers = {rows->count, classes, rows->classes, scores, rows->scores};
+    rt_answers answers = {rows->count, classes, rows->classes, scores, rows->scores, 0};
     for (int m = 0; status == RT_OK && m < RT_METRIC_COUNT; ++m)
         if (data->metrics >> m & 1)
             status = rt_metric_compute((rt_metric)m, &answers, &evaluation->values[m]);
     free(scores);
     free(classes);
-    evaluation->goal =
-        data->goal.is_loss ? evaluation->loss : evaluation->values[data->goal.metric];
     return status;
 }
 
@@ -130,7 +149,13 @@ rt_status retort_evaluator_run(retort_evaluator *evaluator, retort_evaluation *e
     *evaluation =
         (retort_evaluation){.rows = evaluator->rows->count, .tokens = evaluator->rows->tokens};
     RT_TRY(retort_evaluator_answer(evaluator, &evaluation->loss, error));
-    rt_status status = measure(evaluator, evaluation);
+    const retort_goal *goal = &evaluator->data->goal;
+    rt_status status = RT_OK;
+    if (evaluator->masking)
+        measure_tokens(evaluator, evaluation);
+    else
+        status = measure(evaluator, evaluation);
+    evaluation->goal = goal->is_loss ? evaluation->loss : evaluation->values[goal->metric];
     evaluation->seconds = retort_clock() - begin;
     return status == RT_OK ? RT_OK : rt_fail(error, status, "while measuring: out of memory");
 }

@@ -6,6 +6,7 @@
 
 #include "runtime/text/batcher.h"
 #include "runtime/train/data.h"
+#include "runtime/train/masks.h"
 #include "runtime/train/runner.h"
 
 typedef struct retort_evaluator {
@@ -16,7 +17,9 @@ typedef struct retort_evaluator {
     rt_batcher *batcher;
     rt_batch_limits limits;
     rt_batch batch;
-    float *logits; /* [rows, classes] in the order of the rows */
+    float *logits;         /* [rows, classes] in the order of the rows; of tokens nothing is kept */
+    rt_masking *masking;   /* the same masks each time; NULL where no tokens are predicted */
+    double right, answers; /* of the last run: tokens predicted rightly, and in all */
     /* May be NULL; asked between batches: true ends the work with RT_CANCELLED. */
     bool (*is_cancelled)(void *argument);
     void *cancel_argument;
@@ -32,7 +35,7 @@ void retort_evaluator_deinit(retort_evaluator *evaluator); /* also of a zeroed s
 
 typedef struct retort_evaluation {
     uint64_t rows, tokens;
-    double loss;                    /* mean over rows; NAN where the program gives none */
+    double loss; /* mean over rows, or masked tokens; NAN where the program gives none */
     double values[RT_METRIC_COUNT]; /* of the data's metrics */
     double goal;                    /* the value of the goal */
     double seconds;

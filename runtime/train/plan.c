@@ -4,11 +4,12 @@
 #include "runtime/base/words.h"
 #include "runtime/program.h"
 
-enum { BATCH_ARRAYS_PER_TOKEN = 5, BATCH_ARRAYS_PER_ROW = 5 };
+enum { BATCH_ARRAYS_PER_TOKEN = 5, BATCH_ARRAYS_PER_ROW = 5, BATCH_ARRAYS_PER_MASKED = 2 };
 
 static uint64_t batch_bytes(const rt_batch_limits *limits) {
     return ((uint64_t)limits->tokens * BATCH_ARRAYS_PER_TOKEN +
-            (uint64_t)limits->rows * BATCH_ARRAYS_PER_ROW) *
+            (uint64_t)limits->rows * BATCH_ARRAYS_PER_ROW +
+            (uint64_t)limits->masked * BATCH_ARRAYS_PER_MASKED) *
            sizeof(int32_t);
 }
 

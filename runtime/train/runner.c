@@ -13,9 +13,10 @@
 
 /* Everything that the trainer, the evaluation or retort_batch_feed puts into inputs. */
 static const char *const known_inputs[] = {
-    "input_ids",   "position_ids", "token_type_ids",   "key_mask",         "token_examples",
-    "row_offsets", "example_ids",  "labels",           "loss_scale",       "learning_rate",
-    "clip_norm",   "weight_decay", "bias_correction1", "bias_correction2",
+    "input_ids",     "position_ids", "token_type_ids",   "key_mask",         "token_examples",
+    "row_offsets",   "example_ids",  "labels",           "loss_scale",       "learning_rate",
+    "clip_norm",     "weight_decay", "bias_correction1", "bias_correction2", "masked_positions",
+    "masked_labels", "masked_share", "token_share",
 };
 
 /* "bias_correction1.2" counts from the beginning of the second phase. */

@@ -54,6 +54,11 @@ static rt_status read_training_rows(retort_session *session, rt_error *error) {
 static rt_status read_answering_rows(retort_session *session, rt_error *error) {
     bool is_predicting = session->command.mode == RETORT_MODE_PREDICT;
     const char *path = is_predicting ? session->command.input : text_of(session, SET(data_eval));
+    if (is_predicting && session->data.predicts_tokens)
+        return rt_fail(
+            error, RT_UNSUPPORTED,
+            "the model predicts masked tokens and has no answer to a row; --eval measures "
+            "it, and a spec whose model.from is the saved folder trains it for a task");
     if (!path)
         return rt_fail(error, RT_INVALID_ARGUMENT,
                        "there are no rows to measure on; --data-eval FILE names them");

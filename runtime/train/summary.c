@@ -118,7 +118,8 @@ void retort_summary_end(const retort_session *session) {
     print_work(session, stream, &arena);
     fprintf(stream, "%-12s %s\n", "model", result ? result : "not saved");
     fprintf(stream, "%-12s %s\n", "metrics", session->output.metrics);
-    fprintf(stream, "%-12s %s --predict FILE.tsv -o answers.tsv\n", "next", call);
-    if (session->has_evaluator) fprintf(stream, "%-12s %s --eval\n", "", call);
+    bool answers = !session->data.predicts_tokens;
+    if (answers) fprintf(stream, "%-12s %s --predict FILE.tsv -o answers.tsv\n", "next", call);
+    if (session->has_evaluator) fprintf(stream, "%-12s %s --eval\n", answers ? "" : "next", call);
     rt_arena_deinit(&arena);
 }

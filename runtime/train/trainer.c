@@ -34,6 +34,9 @@ static rt_status plan_batches(retort_trainer *trainer, rt_error *error) {
     };
     RT_TRY(rt_batcher_create(trainer->parts.rows, &options, &trainer->batcher, error));
     trainer->limits = rt_batcher_limits(trainer->batcher, measured_epochs(&trainer->rounds));
+    retort_masks_widen(trainer->parts.data, settings, &trainer->limits);
+    RT_TRY(retort_masks_create(trainer->parts.data, settings, trainer->parts.rows, true,
+                               trainer->limits.tokens, &trainer->masking, error));
     rt_status status = rt_batch_create(trainer->limits, &trainer->batch);
     return status == RT_OK ? RT_OK : rt_fail(error, status, "batches: %s", rt_status_text(status));
 }
@@ -71,6 +74,7 @@ void retort_trainer_deinit(retort_trainer *trainer) {
     retort_log_close(&trainer->log);
     rt_batcher_destroy(trainer->batcher);
     rt_batch_destroy(&trainer->batch);
+    rt_masking_destroy(trainer->masking);
     *trainer = (retort_trainer){0};
 }
 

@@ -35,6 +35,7 @@ typedef struct retort_trainer {
     rt_batcher *batcher;
     rt_batch_limits limits; /* of all batches of the run */
     rt_batch batch;
+    rt_masking *masking; /* NULL where no tokens are predicted */
     double beta1, beta2;
     bool has_accumulation; /* the program adds to its gradients */
     retort_log log;

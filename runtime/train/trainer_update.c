@@ -22,13 +22,49 @@ static rt_status refuse_number(const retort_trainer *trainer, const char *what, 
                    value, saved, trainer->schedule.rate);
 }
 
+/* Makes batch `index` of the round. */
+static void fill_batch(retort_trainer *trainer, const retort_round *round, uint64_t index) {
+    rt_batcher_fill(trainer->batcher, round->epoch, round->first + index, &trainer->batch);
+    if (trainer->masking)
+        rt_masking_apply(trainer->masking, round->micro_step + index, &trainer->batch);
+}
+
+/* Tokens of a round and how many of them are masked: what its terms are means over. */
+typedef struct token_counts {
+    double tokens, masked;
+} token_counts;
+
+static token_counts count_tokens(retort_trainer *trainer, const retort_round *round) {
+    token_counts counts = {0};
+    for (uint64_t i = 0; trainer->masking && i < round->count; ++i) {
+        fill_batch(trainer, round, i);
+        counts.tokens += trainer->batch.tokens;
+        counts.masked += trainer->batch.masked;
+    }
+    return counts;
+}
+
+/* What the batch counts in the update: by rows, or where tokens are predicted by these, in the
+ * program. */
+static double set_shares(retort_trainer *trainer, const retort_round *round,
+                         const token_counts *counts) {
+    retort_runner *runner = trainer->parts.runner;
+    const rt_batch *batch = &trainer->batch;
+    if (!trainer->masking) return (double)batch->rows / (double)round->rows;
+    retort_runner_set(runner, runner->step, "token_share", batch->tokens / counts->tokens);
+    retort_runner_set(runner, runner->step, "masked_share",
+                      batch->masked / fmax(counts->masked, 1));
+    return 1;
+}
+
 static rt_status run_batch(retort_trainer *trainer, const retort_round *round, uint64_t index,
-                           retort_update_result *result, rt_error *error) {
+                           const token_counts *counts, retort_update_result *result,
+                           rt_error *error) {
     retort_runner *runner = trainer->parts.runner;
     rt_batch *batch = &trainer->batch;
-    rt_batcher_fill(trainer->batcher, round->epoch, round->first + index, batch);
-    double share = (double)batch->rows / (double)round->rows;
+    fill_batch(trainer, round, index);
     retort_runner_feed(runner, runner->step, batch);
+    double share = set_shares(trainer, round, counts);
     retort_runner_set(runner, runner->step, "loss_scale", share);
     retort_instance_set_step(runner->instance, round->micro_step + index);
     RT_TRY(retort_runner_run(runner, runner->step, error));
@@ -96,7 +132,9 @@ rt_status retort_trainer_update(retort_trainer *trainer, retort_update_result *r
     *result = (retort_update_result){0};
     retort_runner_enter_phase(trainer->parts.runner, round.epoch);
     if (trainer->has_accumulation) retort_runner_clear_gradients(trainer->parts.runner);
-    for (uint64_t i = 0; i < round.count; ++i) RT_TRY(run_batch(trainer, &round, i, result, error));
+    token_counts counts = count_tokens(trainer, &round);
+    for (uint64_t i = 0; i < round.count; ++i)
+        RT_TRY(run_batch(trainer, &round, i, &counts, result, error));
     RT_TRY(run_update(trainer, result, error));
     ++state->update;
     state->tokens += result->tokens;

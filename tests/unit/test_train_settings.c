@@ -68,7 +68,7 @@ static void test_program(void) {
     CU_ASSERT_EQUAL(retort_settings_init(&settings, json, &error), RT_INVALID_DATA);
     CU_ASSERT_STRING_EQUAL(
         error.text,
-        "the program's settings: 'task.kind' must be classification or regression\n"
+        "the program's settings: 'task.kind' must be classification, regression or mlm\n"
         "the program's settings: 'data.header' must be true or false\n"
         "the program's settings: 'training.epochs' must be a number of at least 0\n"
         "the program's settings: 'training.batch_rows' must be a whole number of at least 1\n"

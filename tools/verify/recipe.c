@@ -7,7 +7,7 @@
 #include "models/expression.h"
 
 /* Blocks of a recipe that ask for a method which specs do not have. */
-static const char *const methods_beyond[] = {"masking", "tied", "pre_ln", "student_init", NULL};
+static const char *const methods_beyond[] = {"masking", NULL};
 
 typedef struct reader {
     const json_t *root;
@@ -71,7 +71,13 @@ static bool read_kind(reader *r, const json_t *json, recipe_term *term) {
     double degrees = json_is_number(temperature) ? json_number_value(temperature) : 1;
     term->keys = "";
     if (!kind) return false;
-    if (strcmp(kind, "cross_entropy") == 0 && (!on || !strstr(on, "masked"))) {
+    if (strcmp(kind, "cosine_embedding") == 0) {
+        term->kind = kind = "cosine";
+        term->outputs[0] = "hidden";
+        term->keys = ", feature: hidden, layers: last, teacher_layers: last";
+        return true;
+    }
+    if (strcmp(kind, "cross_entropy") == 0) {
         term->kind = "hard";
     } else if (strcmp(kind, "kl_divergence") == 0) {
         term->kind = "soft";
@@ -296,13 +302,19 @@ rt_status recipe_read(const json_t *root, rt_arena *arena, recipe *r, rt_error *
     const char *loss = loss_text(&state), *training = training_text(&state);
     const char *method = method_text(&state);
     bool is_regression = r->term_count == 1 && strcmp(r->terms[0].name, "mse") == 0;
+    const char *inputs = json_string_value(json_object_get(root, "teacher_inputs"));
+    r->is_mlm = json_object_get(root, "prediction_head") != NULL;
+    r->has_one_type = inputs && strstr(inputs, "token type 0 everywhere");
     if (!loss || !training || !method)
         return rt_fail(error, RT_INVALID_DATA, "recipe.json: 'optimizer' is incomplete");
     r->spec = rt_arena_format(
         arena,
         "task: {kind: %s}\ndata: {train: batches.safetensors, padding: %s}\n"
         "model: {from: initial.safetensors, dropout: 0, attention_dropout: 0}\n%s%s%s%s",
-        is_regression ? "regression" : "classification", r->counts_padding ? "counted" : "none",
+        r->is_mlm       ? "mlm"
+        : is_regression ? "regression"
+                        : "classification",
+        r->counts_padding ? "counted" : "none",
         has_teacher ? "teacher: {from: teacher.safetensors}\n" : "", method, loss, training);
     return r->spec ? RT_OK : rt_fail(error, RT_OUT_OF_MEMORY, "out of memory");
 }

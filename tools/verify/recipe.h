@@ -20,6 +20,8 @@ typedef struct recipe_term {
 
 typedef struct recipe {
     int64_t steps, micro_batches;
+    bool is_mlm;         /* batches have masked positions */
+    bool has_one_type;   /* whatever the batches say, every token is of type 0 */
     const json_t *rates; /* one a step */
     recipe_term terms[8];
     size_t term_count;

@@ -94,7 +94,8 @@ static rt_status compile(trajectory *t, const verify_options *options) {
     RT_TRY(status);
     RT_TRY(session_entry(t->session, "step", &t->step, t->error));
     RT_TRY(session_entry(t->session, "update", &t->update, t->error));
-    RT_TRY(session_entry(t->session, "evaluate", &t->evaluate, t->error));
+    RT_TRY(session_entry(t->session, t->recipe.is_mlm ? "predict" : "evaluate", &t->evaluate,
+                         t->error));
     t->symbols = rt_arena_array(&t->arena, session_program(t->session)->symbol_count + 1, 8);
     return t->symbols ? RT_OK : RT_OUT_OF_MEMORY;
 }
@@ -115,6 +116,7 @@ static rt_status widen(trajectory *t, const char *prefix, rt_batch_limits *limit
     if ((size_t)batch.rows > limits->rows) limits->rows = (size_t)batch.rows;
     if ((size_t)batch.tokens > limits->tokens) limits->tokens = (size_t)batch.tokens;
     if ((size_t)batch.longest > limits->longest) limits->longest = (size_t)batch.longest;
+    limits->masked = limits->tokens;
     rt_batch_destroy(&batch);
     return RT_OK;
 }
@@ -155,19 +157,72 @@ static rt_status take_labels(trajectory *t, const char *prefix, rt_batch *batch)
     return RT_OK;
 }
 
+/* The place among all real tokens of each place of the padded array. */
+static int32_t packed_place(const padded_rows *padded, int32_t place) {
+    int32_t packed = 0;
+    for (int32_t i = 0; i < place; ++i) packed += padded->mask[i] != 0;
+    return packed;
+}
+
+static rt_status take_masked(trajectory *t, const char *prefix, const padded_rows *padded,
+                             rt_batch *batch) {
+    char keys[2][80];
+    snprintf(keys[0], sizeof keys[0], "%smasked_positions", prefix);
+    snprintf(keys[1], sizeof keys[1], "%smasked_labels", prefix);
+    const rt_safetensor *places = rt_safetensors_find(&t->batches, keys[0]);
+    const rt_safetensor *labels = rt_safetensors_find(&t->batches, keys[1]);
+    bool is_right = places && labels && places->dtype == RT_I32 && labels->dtype == RT_I32 &&
+                    places->size_bytes == labels->size_bytes &&
+                    places->size_bytes <= batch->limits.masked * sizeof(int32_t);
+    if (!is_right)
+        return rt_fail(t->error, RT_INVALID_DATA, "'%s' or '%s' is missing or no list of I32",
+                       keys[0], keys[1]);
+    batch->masked = (int32_t)(places->size_bytes / sizeof(int32_t));
+    memcpy(batch->masked_labels, labels->data, labels->size_bytes);
+    for (int32_t i = 0; i < batch->masked; ++i) {
+        int32_t place = ((const int32_t *)places->data)[i];
+        if (place < 0 || place >= padded->rows * padded->width)
+            return rt_fail(t->error, RT_INVALID_DATA, "'%s' names a place outside of the batch",
+                           keys[0]);
+        batch->masked_positions[i] = packed_place(padded, place);
+    }
+    return RT_OK;
+}
+
+/* What a micro-batch counts in a step: by rows, or by tokens. */
+typedef struct batch_share {
+    double rows, tokens, masked;
+} batch_share;
+static const batch_share whole = {1, 1, 1};
+
+static void feed_share(trajectory *t, int entry, const batch_share *share) {
+    const struct {
+        const char *input;
+        double value;
+    } inputs[] = {{"loss_scale", t->recipe.is_mlm ? 1 : share->rows},
+                  {"token_share", share->tokens},
+                  {"masked_share", share->masked}};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; ++i) {
+        float *input = retort_instance_input(session_instance(t->session), entry, inputs[i].input);
+        if (input) *input = (float)inputs[i].value;
+    }
+}
+
 /* Runs `entry` on the batch of this name. */
-static rt_status run_batch(trajectory *t, int entry, const char *prefix, float loss_scale) {
+static rt_status run_batch(trajectory *t, int entry, const char *prefix, const batch_share *share) {
     padded_rows padded;
     rt_batch batch = {0};
     retort_instance *instance = session_instance(t->session);
     RT_TRY(padded_rows_read(&t->batches, prefix, &padded, t->error));
     RT_TRY(make_batch(t, &padded, &batch));
-    rt_status status = take_labels(t, prefix, &batch);
+    if (t->recipe.has_one_type)
+        memset(batch.token_type_ids, 0, (size_t)batch.tokens * sizeof *batch.token_type_ids);
+    rt_status status =
+        t->recipe.is_mlm ? take_masked(t, prefix, &padded, &batch) : take_labels(t, prefix, &batch);
     if (status == RT_OK) {
         retort_batch_symbols(session_program(t->session), &batch, t->symbols);
         retort_batch_feed(instance, entry, &batch);
-        float *scale = retort_instance_input(instance, entry, "loss_scale");
-        if (scale) *scale = loss_scale;
+        feed_share(t, entry, share);
         status = retort_instance_run(instance, entry, t->symbols, t->error);
     }
     rt_batch_destroy(&batch);
@@ -257,7 +312,7 @@ static rt_status compare_weights(trajectory *t) {
 static rt_status compare_eval(trajectory *t, const char *key) {
     const rt_safetensor *tensor = rt_safetensors_find(&t->eval, key);
     const float *want;
-    RT_TRY(run_batch(t, t->evaluate, "eval.", 1));
+    RT_TRY(run_batch(t, t->evaluate, "eval.", &whole));
     const float *got =
         retort_instance_output(session_instance(t->session), t->evaluate, t->recipe.answers);
     if (!tensor || !got)
@@ -300,13 +355,44 @@ static rt_status run_update(trajectory *t, int64_t step) {
     return RT_OK;
 }
 
+/* Tokens of a batch, and how many of them are masked. */
+static rt_status count_tokens(trajectory *t, const char *prefix, double *tokens, double *masked) {
+    padded_rows padded;
+    char key[80];
+    snprintf(key, sizeof key, "%smasked_positions", prefix);
+    const rt_safetensor *places = rt_safetensors_find(&t->batches, key);
+    RT_TRY(padded_rows_read(&t->batches, prefix, &padded, t->error));
+    *tokens = padded_rows_tokens(&padded);
+    *masked = places ? (double)(places->size_bytes / sizeof(int32_t)) : 0;
+    return RT_OK;
+}
+
+/* The micro-batch's part in its step. */
+static rt_status find_share(trajectory *t, int64_t step, int64_t micro, batch_share *share) {
+    double tokens = 0, masked = 0, own_tokens = 0, own_masked = 0;
+    char prefix[64];
+    for (int64_t m = 1; m <= t->recipe.micro_batches; ++m) {
+        double here, masked_here;
+        batch_prefix(t, step, m, prefix);
+        RT_TRY(count_tokens(t, prefix, &here, &masked_here));
+        tokens += here, masked += masked_here;
+        if (m == micro) own_tokens = here, own_masked = masked_here;
+    }
+    *share = (batch_share){1.0 / (double)t->recipe.micro_batches, own_tokens / tokens,
+                           masked > 0 ? own_masked / masked : 1};
+    return RT_OK;
+}
+
 static rt_status run_step(trajectory *t, int64_t step) {
-    double total = 0, terms[8] = {0}, weight = 1.0 / (double)t->recipe.micro_batches;
+    double total = 0, terms[8] = {0};
+    batch_share share;
     char prefix[64];
     if (t->recipe.micro_batches > 1) zero_gradients(t);
     for (int64_t m = 1; m <= t->recipe.micro_batches; ++m) {
+        RT_TRY(find_share(t, step, m, &share));
         batch_prefix(t, step, m, prefix);
-        RT_TRY(run_batch(t, t->step, prefix, (float)weight));
+        RT_TRY(run_batch(t, t->step, prefix, &share));
+        double weight = t->recipe.is_mlm ? 1 : share.rows;
         RT_TRY(add_loss(t, "loss", weight, &total));
         for (size_t i = 0; i < t->recipe.term_count; ++i)
             for (int o = 0; o < 2 && t->recipe.terms[i].outputs[o]; ++o)
