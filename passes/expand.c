@@ -3,6 +3,7 @@
  * floats are computed in f32 and rounded once, at their results. */
 #include "passes/expand.h"
 
+#include "passes/expand_rules.h"
 #include "passes/pass.h"
 #include "runtime/base/check.h"
 

@@ -59,12 +59,18 @@ static const rt_member *find_member(const rt_group *group, rt_value value) {
     return NULL;
 }
 
+/* Indices and sizes cost nothing to make again: having them in common brings two groups nothing. */
+static bool is_made_of_nothing(const grouping *s, rt_value root) {
+    const rt_node_info *info = rt_graph_node(s->graph, rt_graph_definition(s->graph, root));
+    return info->operand_count == 0 && rt_op_lower_class(info->op) == RT_LOWER_SCALAR;
+}
+
 /* Whether `a` reads a value element by element that `b` reads or makes. */
-static bool share_whole_operand(const rt_group *a, const rt_group *b) {
+static bool share_whole_operand(const grouping *s, const rt_group *a, const rt_group *b) {
     for (size_t i = 0; i < a->member_count; ++i)
         for (unsigned k = 0; k < a->members[i].operand_count; ++k) {
             const rt_access *access = &a->members[i].accesses[k];
-            if (access->kind == RT_ACCESS_FULL &&
+            if (access->kind == RT_ACCESS_FULL && !is_made_of_nothing(s, access->root) &&
                 (reads(b, access->root) || find_member(b, access->root)))
                 return true;
         }
@@ -138,8 +144,8 @@ static bool may_share_rows(grouping *s, uint32_t a, uint32_t b) {
     const rt_group *x = &s->groups[a], *y = &s->groups[b];
     return y->kind == RT_GROUP_ROW && y->member_count && have_one_space(s, x, y) &&
            !has_one_row(s, x) && !has_one_row(s, y) &&
-           x->member_count + y->member_count <= GROUPING_MAX_MEMBERS && share_whole_operand(x, y) &&
-           !grouping_reaches(s, a, b) && !grouping_reaches(s, b, a);
+           x->member_count + y->member_count <= GROUPING_MAX_MEMBERS &&
+           share_whole_operand(s, x, y) && !grouping_reaches(s, a, b) && !grouping_reaches(s, b, a);
 }
 
 static bool merge_rows(grouping *s) {
@@ -179,7 +185,7 @@ static bool refuse(rt_boundary *why, rt_boundary reason) {
 static bool may_ride(grouping *s, uint32_t row, uint32_t column, rt_boundary *why) {
     const rt_group *r = &s->groups[row], *c = &s->groups[column];
     int64_t outer;
-    if (r->kind != RT_GROUP_ROW || !r->member_count || !share_whole_operand(c, r)) return false;
+    if (r->kind != RT_GROUP_ROW || !r->member_count || !share_whole_operand(s, c, r)) return false;
     if (!rt_optimizes(s->optimizations, RT_OPTIMIZE_sum_in_rows))
         return refuse(why, RT_BOUNDARY_LEFT_OUT);
     if (!rt_dim_is_constant(s->dims, c->outer, &outer) || outer != 1 || has_one_row(s, r))
@@ -253,8 +259,8 @@ static bool may_share_columns(grouping *s, uint32_t a, uint32_t b) {
     return y->kind == RT_GROUP_COLUMN && y->member_count && rt_dim_equal(x->outer, y->outer) &&
            rt_dim_equal(x->reduced, y->reduced) && rt_space_equal(x->space, y->space) &&
            x->member_count + y->member_count <= GROUPING_MAX_MEMBERS &&
-           reductions_of(x) + reductions_of(y) <= MAX_COLUMN_OUTPUTS && share_whole_operand(x, y) &&
-           !grouping_reaches(s, a, b) && !grouping_reaches(s, b, a);
+           reductions_of(x) + reductions_of(y) <= MAX_COLUMN_OUTPUTS &&
+           share_whole_operand(s, x, y) && !grouping_reaches(s, a, b) && !grouping_reaches(s, b, a);
 }
 
 static bool merge_columns(grouping *s) {

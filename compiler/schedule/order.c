@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The order of groups: operands first, old values of parameters read before they are assigned.
- * Among groups that could run, one that frees more memory than it takes comes first; otherwise the
- * graph's order decides. */
+ * Among groups that could run, one that frees more memory than it takes, or makes but a few numbers
+ * that others wait for, comes first; otherwise the graph's order decides. */
 #include "compiler/schedule/schedule_impl.h"
 #include "runtime/base/check.h"
 #include "runtime/base/dtype.h"
 
-enum { NOMINAL_SYMBOL = 64 }; /* size of a symbol where sizes are only compared */
+enum {
+    NOMINAL_SYMBOL = 64, /* size of a symbol where sizes are only compared */
+    FEW_BYTES = 64       /* some scalars */
+};
 
 typedef struct edge {
     uint32_t to;
@@ -189,7 +192,8 @@ static size_t choose(const sorting *s) {
     uint32_t best_position = UINT32_MAX;
     for (size_t i = 0; i < s->ready_count; ++i) {
         const rt_group *group = &s->o->groups[s->ready[i]];
-        bool frees = bytes_freed(s, group) > 0;
+        int64_t freed = bytes_freed(s, group);
+        bool frees = freed > 0 || (freed < 0 && freed >= -FEW_BYTES);
         uint32_t position = s->position[group->lead.index];
         if (frees < best_frees || (frees == best_frees && position >= best_position)) continue;
         best = i;

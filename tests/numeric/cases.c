@@ -148,6 +148,8 @@ bool numeric_graph_begin(numeric_graph *g, const numeric_case *row, const numeri
     g->graph = rt_module_find_graph(g->module, "case");
     for (size_t i = 0; i < g->operand_count; ++i)
         if (!fill_operand(g, i, operands[i].values, sizes)) return false;
+    for (size_t i = 0; i < g->operand_count; ++i)
+        g->is_fixed[i] = strcmp(operands[i].values, " fixed") == 0;
     return true;
 }
 

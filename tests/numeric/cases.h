@@ -36,6 +36,7 @@ typedef struct numeric_graph {
     const char *text; /* the module's text */
     rt_array *inputs[NUMERIC_MAX_OPERANDS + 8];
     size_t operand_count;
+    bool is_fixed[NUMERIC_MAX_OPERANDS]; /* has no gradient */
 } numeric_graph;
 
 /* False, after printing why, where the row does not make a graph. End it in any case. */

@@ -73,6 +73,8 @@ static const named_input batch[] = {
     {"labels", RT_I32, 3, {2, 0, 1}},
     {"grades", RT_F32, 3, {0.5, -1.25, 2}},
     {"loss_scale", RT_F32, -1, {1}},
+    {"masked_share", RT_F32, -1, {0.75}},
+    {"token_share", RT_F32, -1, {0.5}},
 };
 
 static rt_array *make_input(numeric_model *m, const named_input *input) {

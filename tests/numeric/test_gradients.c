@@ -85,7 +85,7 @@ static bool check_operand(numeric_graph *g, size_t operand, const rt_array *grad
 static size_t real_operands(const numeric_graph *g, rt_value *values, size_t *positions) {
     size_t count = 0;
     for (size_t i = 0; i < g->operand_count; ++i) {
-        if (!g->inputs[i]->real) continue;
+        if (!g->inputs[i]->real || g->is_fixed[i]) continue;
         positions[count] = i;
         values[count++] = rt_graph_input(g->graph, i);
     }
