@@ -20,7 +20,6 @@ struct rt_replacer {
     bool *is_asked;         /* by word */
     size_t asked_capacity;
     rt_words scratch;
-    rt_ids ids;
 };
 
 bool rt_replacer_takes(rt_text word) {
@@ -39,14 +38,16 @@ static rt_status split(void *state, rt_text_place place, rt_text text, rt_word_l
     return RT_OK;
 }
 
-static rt_status is_one_token(rt_replacer *r, rt_text word, bool *is_one) {
-    *is_one = false;
-    if (!r->options->tokenizer) return RT_OK;
-    r->ids.count = 0;
-    RT_TRY(rt_tokenizer_tokenise(r->options->tokenizer, word, &r->scratch, &r->ids));
-    int32_t unknown = rt_tokenizer_special(r->options->tokenizer, RT_TOKEN_UNKNOWN);
-    *is_one = r->ids.count == 1 && r->ids.data[0] != unknown;
-    return RT_OK;
+rt_status rt_word_is_token(const rt_tokenizer *tokenizer, rt_text word, rt_words *scratch,
+                           bool *is_token) {
+    rt_ids ids = {0};
+    *is_token = false;
+    if (!tokenizer) return RT_OK;
+    rt_status status = rt_tokenizer_tokenise(tokenizer, word, scratch, &ids);
+    *is_token = status == RT_OK && ids.count == 1 &&
+                ids.data[0] != rt_tokenizer_special(tokenizer, RT_TOKEN_UNKNOWN);
+    rt_ids_deinit(&ids);
+    return status;
 }
 
 /* A candidate as it stands in the place of `word`: with a capital where that has one and goes on in
@@ -81,7 +82,8 @@ static rt_status ask(rt_replacer *r, replaced_text *text, const rt_word_list *wo
     for (size_t i = 0; i < words->count; ++i) {
         bool is_one = false;
         r->is_asked[i] = rt_replacer_takes(words->items[i]);
-        if (r->is_asked[i] && r->options->model) RT_TRY(is_one_token(r, words->items[i], &is_one));
+        if (r->is_asked[i] && r->options->model)
+            RT_TRY(rt_word_is_token(r->options->tokenizer, words->items[i], &r->scratch, &is_one));
         r->is_asked[i] = r->is_asked[i] && is_one == is_of_model;
         is_any |= r->is_asked[i];
     }
@@ -129,7 +131,6 @@ void rt_replacer_destroy(rt_replacer *replacer) {
         free(replacer->texts[side].candidates);
     }
     rt_words_deinit(&replacer->scratch);
-    rt_ids_deinit(&replacer->ids);
     free(replacer->is_asked);
     free(replacer);
 }

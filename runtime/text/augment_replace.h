@@ -41,4 +41,8 @@ rt_perturber rt_replacer_perturber(rt_replacer *replacer);
 /* Whether a word may be replaced at all. */
 bool rt_replacer_takes(rt_text word);
 
+/* Whether a word is one token of a vocabulary; of nothing, where `tokenizer` is NULL. */
+RT_MUST_CHECK rt_status rt_word_is_token(const rt_tokenizer *tokenizer, rt_text word,
+                                         rt_words *scratch, bool *is_token);
+
 #endif

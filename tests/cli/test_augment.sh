@@ -53,6 +53,37 @@ run 0 retort data augment rows.tsv -o out.tsv --method tinybert --vectors vector
 holds grep -q '^the large cat sat on the mat	yes$' out.tsv
 holds grep -q '^a dog	no$' out.tsv
 
+begin "words that fit, by a masked language model: adjectives in the place of adjectives"
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    for noun in film movie story; do
+        printf 'the good %s was dull again\nthe funny %s was good again\n' $noun $noun
+        printf 'the dull %s was funny again\n' $noun
+    done
+done >text.txt
+printf 'sentence\tlabel\nthe good film was Dull unfilmed\tyes\n' >film.tsv
+cat >mlm.yaml <<'END'
+task: {kind: mlm, mask_share: 0.3}
+data: {format: text, train: text.txt, vocabulary: vocab.txt, max_length: 32}
+model: {family: bert, layers: 1, width: 32, heads: 2, ffn: 64, positions: 32}
+training: {steps: 200, batch_rows: 30, learning_rate: 3e-3, output: mlm}
+END
+run 0 retort data vocabulary text.txt -o vocab.txt --size 100 --least-count 1
+run 0 retort compile mlm.yaml -o make
+run 0 ./make
+run 0 retort data augment film.tsv -o out.tsv --method tinybert --model mlm/last --candidates 3 \
+    --p-replace 1 --n-iter 100
+holds grep -q '^the funny movie was Good unfilmed	yes$' out.tsv
+words='s/^the (good|funny|dull) (film|movie|story) was [A-Z][a-z]* unfilmed	yes$/same/'
+holds test "$(sed 1d out.tsv | sed -E "$words" | sort -u)" = same
+run 0 retort data augment film.tsv -o again.tsv --method tinybert --model mlm/last \
+    --candidates 3 --p-replace 1 --n-iter 100
+holds cmp -s out.tsv again.tsv
+run 1 retort data augment film.tsv -o new.tsv --method tinybert \
+    --model "$root/tests/diagnostics/teacher"
+told "the model has no head that predicts tokens"
+run 1 retort data augment film.tsv -o new.tsv --method tinybert --model absent
+told "absent: "
+
 begin "what is wrong"
 run 2 retort data augment
 told "of which file?"
@@ -67,7 +98,7 @@ told "--p-pos needs --tags"
 run 2 retort data augment rows.tsv -o out.tsv --p-mask 0.6 --p-pos 0.6 --tags tags.txt
 told "more than 1 together"
 run 2 retort data augment rows.tsv -o out.tsv --method tinybert
-told "--method tinybert needs --vectors"
+told "--method tinybert needs --model or --vectors"
 run 1 retort data augment absent.tsv -o out.tsv
 told "absent.tsv: error: "
 run 1 retort data augment rows.tsv -o new.tsv --tags absent.txt

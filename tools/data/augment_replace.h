@@ -4,9 +4,11 @@
 #define RETORT_TOOLS_DATA_AUGMENT_REPLACE_H
 
 #include "runtime/text/neighbours.h"
+#include "tools/data/mlm_candidates.h"
 
 typedef struct replace_options {
     const char *vectors; /* path of word vectors, or NULL */
+    const char *model;   /* path of a masked language model, or NULL */
     int64_t most_vectors, candidates;
     double share;
 } replace_options;
@@ -14,7 +16,8 @@ typedef struct replace_options {
 typedef struct replacing {
     rt_replacement replacement;
     rt_neighbours *neighbours;
-    rt_candidate_source vectors;
+    mlm_candidates *mlm;
+    rt_candidate_source vectors, model;
     rt_replacer *replacer;
 } replacing;
 

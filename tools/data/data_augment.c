@@ -22,7 +22,7 @@ static const char usage[] =
     "  -o, --output F      where the rows are written, tab-separated\n"
     "  --method bilstm     words become [MASK], or others of their part of speech; n-grams "
     "(default)\n"
-    "  --method tinybert   words become others that fit, by word vectors\n"
+    "  --method tinybert   words become others that fit, by a language model or word vectors\n"
     "  --n-iter N          rounds over each row (default 20; tinybert: by --format 10, 20 or 30)\n"
     "  --seed N            of all draws (default 1)\n"
     "  --without-rows      leave out the rows of FILE themselves\n"
@@ -38,9 +38,13 @@ static const char usage[] =
     "                      between the texts of a pair; without it no word becomes another one\n"
     "\n"
     "tinybert: words of letters are changed that are no stop words.\n"
-    "  --vectors F         word vectors as text: a word and its numbers in each line\n"
+    "  --model FOLDER      a masked language model: what it expects in a word's place, of words "
+    "that\n"
+    "                      are one token\n"
+    "  --vectors F         word vectors as text, a word and its numbers in each line: the nearest\n"
+    "                      words, of all others\n"
     "  --p-replace P       probability that a word is replaced (default 0.4)\n"
-    "  --candidates N      nearest words to draw from (default 15)\n"
+    "  --candidates N      words to draw from, for each word (default 15)\n"
     "  --most-vectors N    read so many words of the vectors (default 100000)\n"
     "\n" DATA_INPUT_HELP;
 
@@ -88,6 +92,7 @@ static void read_arguments(arguments *a, request *r) {
         if (arguments_real(a, "--p-ngram", 0, 1, &r->changes.ngram)) continue;
         if (arguments_integer(a, "--longest-ngram", 1, 1 << 20, &r->longest_ngram)) continue;
         if (arguments_text(a, "--tags", &r->tags_path)) continue;
+        if (arguments_text(a, "--model", &r->replace.model)) continue;
         if (arguments_text(a, "--vectors", &r->replace.vectors)) continue;
         if (arguments_real(a, "--p-replace", 0, 1, &r->replace.share)) continue;
         if (arguments_integer(a, "--candidates", 1, 1000, &r->replace.candidates)) continue;
@@ -104,9 +109,10 @@ static int check(arguments *a, request *r) {
     if (!is_method(r, "bilstm") && !is_method(r, "tinybert"))
         return arguments_usage(a, "--method is bilstm or tinybert, not '%s'", r->method);
     if (is_method(r, "tinybert"))
-        return r->replace.vectors ? -1
-                                  : arguments_usage(a, "--method tinybert needs --vectors: where "
-                                                       "words that fit are taken from");
+        return r->replace.vectors || r->replace.model
+                   ? -1
+                   : arguments_usage(a, "--method tinybert needs --model or --vectors: where words "
+                                        "that fit are taken from");
     if (r->part > 0 && !r->tags_path)
         return arguments_usage(a, "--p-pos needs --tags: which part of speech each word is");
     if (r->changes.mask + (r->tags_path ? r->changes.part : 0) > 1)
