@@ -52,9 +52,13 @@ static rt_status choose_panels(rt_pass_manager *manager, const rt_target *target
     rt_quantize_form form = form_on(target);
     if (has_pass(manager, RT_PASS_panels))
         RT_TRY(set_number(manager, RT_PASS_panels, "width", form.width));
+    static const rt_pass both[] = {RT_PASS_imitate, RT_PASS_quantize};
+    for (int i = 0; i < 2; ++i) {
+        if (!has_pass(manager, both[i])) continue;
+        RT_TRY(set_number(manager, both[i], "width", form.width));
+        RT_TRY(set_number(manager, both[i], "integer_width", form.integer_width));
+    }
     if (!has_pass(manager, RT_PASS_quantize)) return RT_OK;
-    RT_TRY(set_number(manager, RT_PASS_quantize, "width", form.width));
-    RT_TRY(set_number(manager, RT_PASS_quantize, "integer_width", form.integer_width));
     return rt_pass_manager_set(manager, RT_PASS_quantize, "activations",
                                rt_dtype_text(form.activations));
 }

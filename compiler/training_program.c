@@ -72,6 +72,12 @@ static rt_status set_layers(program *p) {
                                   unfreeze->location);
 }
 
+static rt_status set_imitation(program *p) {
+    const rt_spec_value *precision = rt_spec_get(p->spec, RT_SPEC_method_imitate);
+    return rt_pass_manager_set_at(p->manager, RT_PASS_imitate, "precision", precision->text,
+                                  precision->location);
+}
+
 static rt_status set_loss(program *p) {
     RT_TRY(set_option(p, RT_PASS_distil, "terms", p->job.distil_terms));
     const rt_job *job = &p->job;
@@ -222,6 +228,7 @@ static rt_status make_training(program *p) {
     RT_TRY(rt_pass_manager_add_pipeline(p->manager, "training"));
     RT_TRY(set_method(p));
     RT_TRY(set_layers(p));
+    RT_TRY(set_imitation(p));
     RT_TRY(set_loss(p));
     RT_TRY(set_optimiser(p));
     RT_TRY(set_folding(p));

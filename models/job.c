@@ -165,7 +165,8 @@ static void read_method(rt_job_reader *r) {
         const rt_spec_value *value = rt_spec_get(r->spec, (rt_spec_key)key);
         bool is_selection = key == RT_SPEC_method_freeze || key == RT_SPEC_method_train;
         bool is_option = row->section == RT_SPEC_SECTION_method && key != RT_SPEC_method_from &&
-                         key != RT_SPEC_method_unfreeze && key != RT_SPEC_method_layer_rate_divisor;
+                         key != RT_SPEC_method_unfreeze &&
+                         key != RT_SPEC_method_layer_rate_divisor && key != RT_SPEC_method_imitate;
         if (!is_option || !value->is_given) continue;
         add_option(r, key == RT_SPEC_method_kind ? "method" : row->name,
                    is_selection ? select_parameters(r, (rt_spec_key)key)

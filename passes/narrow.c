@@ -79,7 +79,7 @@ static bool is_row_wise(const narrowing *n, const rt_node_info *info) {
         [RT_OP_softmax] = is_row_wise_last,         [RT_OP_log_softmax] = is_row_wise_last,
         [RT_OP_layer_norm] = is_row_wise_last,      [RT_OP_reduce_sum] = is_row_wise_reduction,
         [RT_OP_reduce_max] = is_row_wise_reduction, [RT_OP_reduce_min] = is_row_wise_reduction,
-        [RT_OP_matmul] = is_row_wise_matmul,
+        [RT_OP_matmul] = is_row_wise_matmul,        [RT_OP_stop_gradient] = is_row_wise_scalar,
     };
     if (rt_op_lower_class(info->op) == RT_LOWER_SCALAR) return is_row_wise_scalar(n, info);
     return rules[info->op] && rules[info->op](n, info);

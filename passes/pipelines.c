@@ -11,9 +11,9 @@ static const rt_pass inference[] = {
 };
 
 static const rt_pass training[] = {
-    RT_PASS_simplify, RT_PASS_adapt,         RT_PASS_distil, RT_PASS_narrow, RT_PASS_decode,
-    RT_PASS_unfreeze, RT_PASS_differentiate, RT_PASS_update, RT_PASS_prune,  RT_PASS_fold,
-    RT_PASS_panels,   RT_PASS_hoist,         RT_PASS_expand,
+    RT_PASS_simplify, RT_PASS_adapt,    RT_PASS_imitate,       RT_PASS_distil, RT_PASS_narrow,
+    RT_PASS_decode,   RT_PASS_unfreeze, RT_PASS_differentiate, RT_PASS_update, RT_PASS_prune,
+    RT_PASS_fold,     RT_PASS_panels,   RT_PASS_hoist,         RT_PASS_expand,
 };
 
 static const rt_pipeline pipelines[] = {

@@ -37,6 +37,13 @@ rt_value rt_build_quantized_matmul(rt_builder *b, rt_value x, rt_value w, bool i
 rt_value rt_build_quantized_gather(rt_builder *b, rt_value table, rt_value indices,
                                    rt_precision precision);
 
+/* The same for training: products and rows in f32, of values that are rounded as those would be,
+ * and through which gradients pass as if they were not. Not of f32. */
+rt_value rt_build_fake_quantized_matmul(rt_builder *b, rt_value x, rt_value w, bool is_transposed,
+                                        rt_precision precision, int64_t group);
+rt_value rt_build_fake_quantized_gather(rt_builder *b, rt_value table, rt_value indices,
+                                        rt_precision precision);
+
 /* A weight that the pass can give fewer bits. */
 typedef struct rt_quantizable {
     const char *name; /* of the parameter; of the first where the value is made of several */

@@ -206,16 +206,16 @@ rt_status precision_search_run(const precision_search *search, rt_arena *arena,
 
 /* ---- showing */
 
-/* Bits of an element; tables have eight at least. */
-static int bits_of(const precision_layer *layer) {
-    int bits = rt_precision_bits(layer->precision);
-    return layer->is_table && bits < 8 ? 8 : bits;
+/* Tables have eight bits at least. */
+static rt_precision held_as(const precision_layer *layer) {
+    bool is_int8 = layer->is_table && layer->precision == RT_PRECISION_INT4;
+    return is_int8 ? RT_PRECISION_INT8 : layer->precision;
 }
 
 static double megabytes(const precision_result *r, bool is_before) {
     double bits = 0;
     for (size_t i = 0; i < r->layer_count; ++i)
-        bits += (double)r->layers[i].elements * (is_before ? 32 : bits_of(&r->layers[i]));
+        bits += (double)r->layers[i].elements * (is_before ? 32 : rt_precision_bits(held_as(&r->layers[i])));
     return bits / 8e6;
 }
 
@@ -226,7 +226,7 @@ void precision_result_print(const precision_result *r, const evaluation *rows) {
     printf("%-*s %12s %10s\n", width, "weight", "elements", "precision");
     for (size_t i = 0; i < r->layer_count; ++i)
         printf("%-*s %12" PRId64 " %10s\n", width, r->layers[i].name, r->layers[i].elements,
-               rt_precision_text(r->layers[i].precision));
+               rt_precision_text(held_as(&r->layers[i])));
     printf("%s %.4f in f32, %.4f so; %.2f MB of weights become %.2f MB; %zu choices measured\n",
            rt_metric_name(rows->metric), r->before, r->after, megabytes(r, true),
            megabytes(r, false), r->measured);
