@@ -3,6 +3,8 @@
 #include <math.h>
 
 #include "compiler/kernels/philox.h"
+#include <string.h>
+
 #include "compiler/kernels/scalar_rules.h"
 #include "compiler/kernels/vector_math.h"
 
@@ -28,7 +30,26 @@ FUNCTION(erf)
     }
 INTRINSIC(floor, "llvm.floor")
 INTRINSIC(ceil, "llvm.ceil")
-INTRINSIC(round, "llvm.roundeven")
+
+/* 32-bit ARM before its version 8 has no instruction that rounds. */
+static bool has_rounding(const rt_emitter *e) {
+    const char *triple = e->target->triple;
+    return strncmp(triple, "armv", 4) != 0 && strncmp(triple, "thumb", 5) != 0;
+}
+
+/* To even, as every addition rounds: below 2^p, where p are the bits of a fraction, |x| + 2^p has no
+ * place for a fraction. The sign comes back, of zeros too. */
+LLVMValueRef scalar_round(rt_scalar_build *b) {
+    LLVMValueRef x = b->operands[0];
+    if (has_rounding(b->e)) return apply(b->e, "llvm.roundeven", x);
+    bool is_double = LLVMGetTypeKind(rt_emit_element_type(x)) == LLVMDoubleTypeKind;
+    LLVMValueRef large = real(b->e, x, is_double ? 0x1p52 : 0x1p23);
+    LLVMValueRef size = apply(b->e, "llvm.fabs", x);
+    LLVMTypeRef type = LLVMTypeOf(x);
+    LLVMValueRef arguments[] = {sub(b->e, add(b->e, size, large), large), x};
+    LLVMValueRef y = rt_emit_intrinsic(b->e, "llvm.copysign", &type, 1, arguments, 2);
+    return where(b->e, is_less(b->e, size, large), y, x);
+}
 
 LLVMValueRef scalar_reciprocal(rt_scalar_build *b) {
     return divide(b->e, real(b->e, b->operands[0], 1), b->operands[0]);
