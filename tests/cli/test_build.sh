@@ -34,6 +34,73 @@ for target in $(retort targets | sed 's/ .*//'); do
     command -v llvm-nm-19 >/dev/null && holds asks_for_little "$target/libsum.a"
 done
 
+begin "weights of fewer bits"
+cat >wide.rtir <<'END'
+symbols B
+parameter @w: f32[24,64] {initial = constant(1)}
+
+graph @forward {
+    %0: f32[B,64] = input "x"
+    %1: f32[24,64] = parameter @w
+    %2: f32[B,24] = matmul %0, %1 {transpose_b = true}
+    output "y" = %2
+}
+END
+for target in $(retort targets | sed 's/ .*//'); do
+    run 0 retort build wide.rtir --target "$target" -o "wide-$target" --precision int8 --quiet
+    command -v llvm-nm-19 >/dev/null && holds asks_for_little "wide-$target/libwide.a"
+done
+size_of() { wc -c <"$1"; }
+run 0 retort build wide.rtir --target aarch64-linux-gnu -o wide-plain --quiet
+holds test "$(size_of wide-aarch64-linux-gnu/wide.weights)" -lt \
+    $(($(size_of wide-plain/wide.weights) / 3))
+cat >wide.c <<'END'
+#include <stdio.h>
+#include "wide.h"
+int main(int argc, char **argv) {
+    static _Alignas(64) char memory[1 << 16], weights[1 << 16];
+    float x[3 * 64], y[3 * 24];
+    FILE *file = fopen(argv[argc - 1], "rb");
+    size_t size = file ? fread(weights, 1, sizeof weights, file) : 0;
+    wide *model;
+    wide_sizes sizes = {.b = 3};
+    wide_inputs inputs = {.x = x};
+    wide_outputs outputs = {.y = y};
+    for (int i = 0; i < 3 * 64; ++i) x[i] = i / 64 - 1;
+    if (wide_init(memory, sizeof memory, weights, size, NULL, &model)) return 1;
+    if (wide_run(model, &sizes, &inputs, &outputs)) return 2;
+    for (int i = 0; i < 3 * 24; ++i) {
+        float off = y[i] - 64 * (i / 24 - 1);
+        if (off > 0.05f || off < -0.05f) return printf("%d: %g\n", i, y[i]), 3;
+    }
+    return 0;
+}
+END
+for target in aarch64-linux-gnu arm-linux-gnueabihf; do
+    command -v "$target-gcc" >/dev/null && command -v "qemu-${target%%-*}" >/dev/null || continue
+    name=$(echo "$target" | sed 's/^arm-/armv7-/')
+    for precision in bf16 f16 int8 int4; do
+        run 0 retort build wide.rtir --target "$name" -o "$name-$precision" --quiet \
+            --precision "$precision"
+        run 0 "$target-gcc" -static "-I$name-$precision" wide.c "$name-$precision/libwide.a" -o wide
+        run 0 "qemu-${target%%-*}" ./wide "$name-$precision/wide.weights"
+    done
+done
+run 2 retort build wide.rtir --target host -o x --precision int2
+told "there is no 'int2'; there are f32, bf16, f16, int8, int4"
+run 2 retort build wide.rtir --target host -o x --max-drop 1
+told "--max-drop is measured on the rows of --eval FILE"
+run 2 retort build wide.rtir --target host -o x --eval rows.tsv
+told "--eval and --format are for --max-drop"
+run 1 retort build wide.rtir --target host -o x --precision nothing=int8
+told "'nothing' names no weight of a product or a table"
+printf 'sentence\tlabel\nOCaml library to parse command lines\tocaml\n' >rows.tsv
+run 1 retort build wide.rtir --target host -o x --eval rows.tsv --max-drop 1
+told "gives no logits of a family's classifier"
+run 0 retort build "$root/examples/teacher/model.onnx" --target host -o chosen --eval rows.tsv \
+    --max-drop 1
+said "accuracy 1.0000 in f32, 1.0000 so"
+
 begin "the same bytes each time"
 run 0 retort build sum.rtir --target aarch64-linux-gnu -o again --name sum --quiet
 for file in aarch64-linux-gnu/*; do holds cmp "$file" "again/${file##*/}"; done

@@ -44,7 +44,7 @@ static const char *name_of_path(build *b, const char *path) {
 
 /* A run's folder holds its best model in a folder of its own; other folders have an ONNX file where
  * they have no weights of the usual name. */
-static const char *find_model(build *b) {
+const char *build_find_model(build *b) {
     static const char *const others[][2] = {{"best/config.json", "best"},
                                             {"model.onnx", "model.onnx"}};
     const char *path = b->request->model_path;
@@ -64,6 +64,7 @@ static rt_status run_passes(build *b) {
     if (!manager) return RT_OUT_OF_MEMORY;
     rt_status status = rt_pass_manager_add_pipeline(manager, "inference");
     if (status == RT_OK) status = rt_passes_choose_target(manager, b->request->target);
+    if (status == RT_OK) status = rt_passes_choose_precision(manager, &b->precision);
     rt_optimizations_choose_passes(b->request->optimizations, manager);
     if (status == RT_OK) status = rt_pass_manager_run(manager, b->model.module);
     rt_pass_manager_destroy(manager);
@@ -308,7 +309,7 @@ rt_status build_open_model(build *b) {
     const model_file_options options = {
         .is_to_run = true, .known = known, .known_count = r->input_count};
     RT_TRY(rt_target_find(r->target, &b->target, &b->arena, b->error));
-    const char *path = find_model(b);
+    const char *path = build_find_model(b);
     if (!path) return rt_fail(b->error, RT_OUT_OF_MEMORY, "out of memory");
     b->name = r->name ? r->name : name_of_path(b, r->model_path);
     RT_TRY(read_known(b, known));

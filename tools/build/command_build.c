@@ -15,6 +15,7 @@
 #include "tools/build/archive.h"
 #include "tools/build/build.h"
 #include "tools/commands.h"
+#include "tools/precision.h"
 #include "tools/tell.h"
 #include "tools/without.h"
 
@@ -32,6 +33,14 @@ static const char usage[] =
     "  --input NAME=FILE    the value of an input (.npy or .pb) that shapes of an ONNX file "
     "depend\n"
     "                       on; it is part of the library then; may be repeated\n"
+    // clang-format off
+    PRECISION_HELP
+    // clang-format on
+    "  --max-drop POINTS    hold each weight in as few bits as lose no more than so many points "
+    "of\n"
+    "                       the metric (0.5) on the rows of --eval, and show which\n"
+    "  --eval FILE          texts with labels, for --max-drop\n"
+    "  --format NAME        its columns: a known set (sst-2, mrpc ..); else sentence and label\n"
     "  --shared             a shared library, or a wasm module, beside the static one\n"
     "  --quiet              print nothing where all is well\n" WITHOUT_HELP;
 
@@ -89,10 +98,16 @@ static int check_request(arguments *a, const build_request *r) {
         return arguments_usage(a, "--name takes letters, digits and _, not '%s'", r->name);
     if (strcmp(r->weights, "file") && strcmp(r->weights, "inside"))
         return arguments_usage(a, "--weights is file or inside, not '%s'", r->weights);
+    if (r->max_drop >= 0 && !r->evaluation_file)
+        return arguments_usage(a, "--max-drop is measured on the rows of --eval FILE");
+    if (r->max_drop < 0 && (r->evaluation_file || r->format))
+        return arguments_usage(a, "--eval and --format are for --max-drop");
+    if (r->max_drop >= 0 && (r->precision.precision || r->precision.layers))
+        return arguments_usage(a, "--max-drop chooses what --precision says");
     return -1;
 }
 
-static int read_arguments(int argc, char **argv, build_request *r) {
+static int read_arguments(int argc, char **argv, precision_request *precision, build_request *r) {
     arguments a = {.command = "build", .usage = usage, .argc = argc, .argv = argv};
     size_t count = 0;
     while (arguments_next(&a)) {
@@ -101,10 +116,14 @@ static int read_arguments(int argc, char **argv, build_request *r) {
             arguments_text(&a, "--weights", &r->weights) ||
             arguments_integer(&a, "--max-length", 1, 1 << 20, &r->max_length) || take_size(&a, r) ||
             take_input(&a, r) || arguments_flag(&a, "--shared", &r->is_shared) ||
+            precision_option(&a, precision) || arguments_text(&a, "--eval", &r->evaluation_file) ||
+            arguments_text(&a, "--format", &r->format) ||
+            arguments_real(&a, "--max-drop", 0, 100, &r->max_drop) ||
             arguments_flag(&a, "--quiet", &r->is_quiet) || without_option(&a, &r->optimizations))
             continue;
         arguments_operand(&a, &r->model_path, 1, &count);
     }
+    r->precision = precision_choice(precision);
     return check_request(&a, r);
 }
 
@@ -175,6 +194,7 @@ static rt_status write_all(build *b) {
 }
 
 rt_status build_library(build *b) {
+    RT_TRY(build_choose_precision(b));
     RT_TRY(build_open_model(b));
     RT_TRY(build_make_weights(b));
     name_build(b);
@@ -206,11 +226,12 @@ static void report(build *b, double seconds) {
 }
 
 int command_build(int argc, char **argv) {
-    build_request request = {.weights = "file"};
+    build_request request = {.weights = "file", .max_drop = -1};
+    precision_request precision = {0};
     rt_error error = {""};
     build b = {.request = &request, .error = &error};
     double start = now();
-    int exit_code = read_arguments(argc, argv, &request);
+    int exit_code = read_arguments(argc, argv, &precision, &request);
     if (exit_code < 0) {
         rt_status status = build_library(&b);
         if (status == RT_OK && !request.is_quiet) report(&b, now() - start);
