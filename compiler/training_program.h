@@ -20,7 +20,7 @@ typedef struct rt_program_options {
     void (*dump)(void *user, const rt_module *module, const char *pass);
     void *dump_user;
     rt_optimizations optimizations;
-    const char *target;  /* as in retort_compiler_options, which is to name the same */
+    const char *target; /* as in retort_compiler_options, which is to name the same */
     const rt_model_config *random_teacher; /* as in rt_job_options */
     bool shows_features; /* "evaluate" has the output "features" (passes/training/distill.c) */
     bool trains_all;     /* as if the spec had no section `method`: what a method is held against */

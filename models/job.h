@@ -58,7 +58,7 @@ typedef struct rt_job {
     int64_t first_position; /* of a row's tokens */
     /* Options of the pass distil; "" where the pass's default holds. */
     const char *distil_terms;
-    const char *unlabelled; /* "skip" or "teacher"; NULL where all rows have labels */
+    const char *unlabelled;    /* "skip" or "teacher"; NULL where all rows have labels */
     bool reads_teacher_logits; /* a term of the loss does */
     bool compares_features;    /* a term does: graphs have outputs for what is inside them */
 } rt_job;

@@ -99,9 +99,10 @@ static void check_task(const rule_context *c) {
         COMPLAIN(c, RT_SPEC_teacher_labels,
                  "a teacher of task.kind mlm predicts tokens, no labels");
     if (is_mlm && is_present(c, RT_SPEC_data_unlabelled))
-        COMPLAIN(c, RT_SPEC_data_unlabelled,
-                 "'unlabelled' is for rows beside those with labels; task.kind mlm reads none, name "
-                 "the rows by 'train'");
+        COMPLAIN(
+            c, RT_SPEC_data_unlabelled,
+            "'unlabelled' is for rows beside those with labels; task.kind mlm reads none, name "
+            "the rows by 'train'");
     if (is_regression && is_present(c, RT_SPEC_task_labels))
         COMPLAIN(c, RT_SPEC_task_labels, "a regression has no labels; its rows hold numbers");
     check_metric(c, is_mlm ? 2 : is_regression ? 1 : 0);

@@ -207,8 +207,9 @@ static rt_dtype narrow_dtype(rt_precision precision) {
     return precision == RT_PRECISION_F16 ? RT_F16 : RT_BF16;
 }
 
-/* ---- the same values in f32, for training: x + stop_gradient(rounded - x), whose gradient is that of x
- * (straight-through; Bengio et al. 2013). Scales are of the largest, so that nothing is cut off. */
+/* ---- the same values in f32, for training: x + stop_gradient(rounded - x), whose gradient is that
+ * of x (straight-through; Bengio et al. 2013). Scales are of the largest, so that nothing is cut
+ * off. */
 
 static rt_value straight_through(rt_builder *b, rt_value x, rt_value rounded) {
     return rt_build_add(b, x, rt_build_stop_gradient(b, rt_build_sub(b, rounded, x)));

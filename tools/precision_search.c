@@ -215,7 +215,8 @@ static rt_precision held_as(const precision_layer *layer) {
 static double megabytes(const precision_result *r, bool is_before) {
     double bits = 0;
     for (size_t i = 0; i < r->layer_count; ++i)
-        bits += (double)r->layers[i].elements * (is_before ? 32 : rt_precision_bits(held_as(&r->layers[i])));
+        bits += (double)r->layers[i].elements *
+                (is_before ? 32 : rt_precision_bits(held_as(&r->layers[i])));
     return bits / 8e6;
 }
 

@@ -37,8 +37,8 @@ static bool has_rounding(const rt_emitter *e) {
     return strncmp(triple, "armv", 4) != 0 && strncmp(triple, "thumb", 5) != 0;
 }
 
-/* To even, as every addition rounds: below 2^p, where p are the bits of a fraction, |x| + 2^p has no
- * place for a fraction. The sign comes back, of zeros too. */
+/* To even, as every addition rounds: below 2^p, where p are the bits of a fraction, |x| + 2^p has
+ * no place for a fraction. The sign comes back, of zeros too. */
 LLVMValueRef scalar_round(rt_scalar_build *b) {
     LLVMValueRef x = b->operands[0];
     if (has_rounding(b->e)) return apply(b->e, "llvm.roundeven", x);

@@ -132,7 +132,8 @@ static bool add_positive(random_builder *r) {
 
 /* Those that choose or flip bits: an exact operand gives an exact result. */
 static bool add_exact_unary(random_builder *r) {
-    static const unary builds[] = {rt_build_neg, rt_build_abs, rt_build_relu, rt_build_stop_gradient};
+    static const unary builds[] = {rt_build_neg, rt_build_abs, rt_build_relu,
+                                   rt_build_stop_gradient};
     const random_value *x = random_pick(r, random_is_number);
     if (!x) return false;
     double bound = x->bound;
