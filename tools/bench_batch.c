@@ -8,6 +8,8 @@
 
 enum { PROFILE_ROWS = 50, GROUPED_LENGTH = 53 };
 
+static const double masked_share = 0.15;
+
 /* Lengths in tokens drawn from the length profiles of MRPC (mean 53) and SST-2 (mean 13), the same
  * as in the peers' lengths.tsv, where shorter batches take the first rows. */
 static const struct {
@@ -48,6 +50,17 @@ static void fill_row(rt_batch *batch, int32_t row, int32_t length, rt_random *ra
     batch->scores[row] = (float)batch->labels[row];
 }
 
+/* Masks as many tokens as the peers do, which read the ids as they are. */
+static void mask_tokens(rt_batch *batch) {
+    rt_random random = rt_random_begin(2, 0);
+    batch->masked = 0;
+    for (int32_t i = 0; i < batch->tokens; ++i) {
+        if (rt_random_uniform(&random) >= masked_share) continue;
+        batch->masked_positions[batch->masked] = i;
+        batch->masked_labels[batch->masked++] = batch->input_ids[i];
+    }
+}
+
 rt_status bench_batch_create(const char *profile, int32_t rows, int32_t longest, rt_batch *batch) {
     rt_batch_limits limits = {.rows = (size_t)rows};
     for (int32_t r = 0; r < rows; ++r) {
@@ -56,6 +69,7 @@ rt_status bench_batch_create(const char *profile, int32_t rows, int32_t longest,
         limits.tokens += length;
         if (length > limits.longest) limits.longest = length;
     }
+    limits.masked = limits.tokens;
     RT_TRY(rt_batch_create(limits, batch));
     rt_random random = rt_random_begin(1, 0);
     batch->row_offsets[0] = 0;
@@ -63,5 +77,6 @@ rt_status bench_batch_create(const char *profile, int32_t rows, int32_t longest,
     batch->rows = rows;
     batch->tokens = (int32_t)limits.tokens;
     batch->longest = (int32_t)limits.longest;
+    mask_tokens(batch);
     return RT_OK;
 }

@@ -101,6 +101,7 @@ static void name_arrays(model_file *m) {
 static rt_status open_saved(model_file *m, rt_error *error) {
     RT_TRY(rt_saved_model_find(m->path, &m->arena, &m->files, error));
     RT_TRY(rt_model_config_read(m->files.config, &m->arena, &m->config, error));
+    m->config.predicts_tokens = false; /* the encoder is what is run, shown and converted */
     rt_location location = {.file = m->files.config};
     RT_TRY(rt_model_config_check(&m->config, location, &m->diagnostics));
     RT_TRY(build_family(m, family_outputs(&m->config, has_pooler_weights(m))));

@@ -57,10 +57,11 @@ typedef struct bench_run {
 } bench_run;
 
 static const char *spec_text(const bench_case *which, rt_arena *arena) {
+    bool has_task = strncmp(which->spec, "task:", 5) == 0;
     return rt_arena_format(arena,
-                           "task: {kind: classification, labels: ['0', '1']}\n"
-                           "data: {train: none.tsv, vocabulary: none.txt}\n"
+                           "%sdata: {train: none.tsv, vocabulary: none.txt}\n"
                            "training: {clip_norm: 0, learning_rate: 1e-5}\n%s",
+                           has_task ? "" : "task: {kind: classification, labels: ['0', '1']}\n",
                            which->spec);
 }
 
@@ -129,6 +130,8 @@ static rt_status round_once(bench_run *run, int64_t number) {
     retort_instance_set_step(instance, (uint64_t)number);
     retort_batch_feed(instance, run->step, &run->batch);
     feed(run, run->step, "loss_scale", 1);
+    feed(run, run->step, "token_share", 1);
+    feed(run, run->step, "masked_share", 1);
     RT_TRY(run_entry(run, run->step));
     if (run->update < 0) return RT_OK;
     feed(run, run->update, "learning_rate", 1e-5f);
