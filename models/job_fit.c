@@ -97,7 +97,7 @@ static void match_classes(rt_job_reader *r, rt_job_model *teacher, const char *c
 static void check_tokens(rt_job_reader *r, const rt_job_model *model) {
     const rt_job *job = r->job;
     const rt_model_config *student = &job->student.config, *teacher = &model->config;
-    if (!job->student.has_config || !model->has_config) return;
+    if (!job->student.has_config || !model->has_config || !job->reads_teacher_logits) return;
     if (!teacher->predicts_tokens)
         rt_diagnose(r->diagnostics, RT_ERROR, model->location,
                     "the teacher predicts no tokens; task.kind mlm needs one with the head of a "

@@ -253,19 +253,22 @@ static void test_recipes(void) {
         size_t attentions, relations;
     } recipes[] = {{"tinybert-task.yaml", SMALL_BERT("12"), true, 2 + 6, 2},
                    {"tinybert-prediction.yaml", SMALL_BERT("12"), true, 2 + 12, 0},
-                   {"pkd.yaml", BERT_BASE, false, 6 + 12, 0}};
+                   {"pkd.yaml", BERT_BASE, false, 6 + 12, 0},
+                   {"tinybert-general.yaml", BERT_BASE, false, 4 + 12, 4},
+                   {"minilm.yaml", BERT_BASE, false, 5 + 11, 2},
+                   {"minilmv2.yaml", BERT_BASE, false, 5 + 11, 3}};
     if (!test_data("golden/kd_tinybert_pred/initial.safetensors")) {
         test_skip("the shared test data is not there");
         return;
     }
     for (size_t i = 0; i < sizeof recipes / sizeof *recipes; ++i) {
         rt_arena arena = {0};
-        const char *overrides[] = {"data.max_length=38", NULL};
-        overrides[1] = rt_arena_format(&arena, "model.from=%s",
-                                       test_data("golden/kd_tinybert_pred/initial.safetensors"));
-        rt_spec_options options = {.may_lack_files = true,
-                                   .overrides = overrides,
-                                   .override_count = recipes[i].has_start ? 2 : 0};
+        const char *overrides[] = {"data.max_length=38", "model.vocabulary_size=30522"};
+        if (recipes[i].has_start)
+            overrides[1] = rt_arena_format(
+                &arena, "model.from=%s", test_data("golden/kd_tinybert_pred/initial.safetensors"));
+        rt_spec_options options = {
+            .may_lack_files = true, .overrides = overrides, .override_count = 2};
         const char *path = rt_arena_format(&arena, "%s/%s", RETORT_ZOO, recipes[i].file);
         rt_module *module = make(NULL, path, recipes[i].teacher, &options, &arena);
         const rt_graph *step = rt_module_find_graph(module, "step");
