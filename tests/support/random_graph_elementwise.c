@@ -350,5 +350,6 @@ const random_family random_families[] = {
     add_comparison,    add_logic,         add_select,        add_reduction,     add_along_axis,
     add_softmax,       add_layer_norm,    random_add_tensor, random_add_tensor, random_add_tensor,
     random_add_tensor, random_add_tensor, random_add_tensor, random_add_tensor, random_add_tensor,
+    random_add_loss,   random_add_loss,
 };
 const size_t random_family_count = RT_COUNT_OF(random_families);

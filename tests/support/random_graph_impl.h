@@ -31,11 +31,12 @@ typedef struct random_builder {
 /* A family of operators: adds one of them, or returns false where nothing in the pool suits it. */
 typedef bool (*random_family)(random_builder *r);
 
-/* The families of both files. */
+/* The families of all files. */
 extern const random_family random_families[];
 extern const size_t random_family_count;
 
 bool random_add_tensor(random_builder *r); /* one of contraction, movement, indexing, rows */
+bool random_add_loss(random_builder *r);   /* relations of tokens, rows decoded by a table */
 
 /* ---- drawing */
 
