@@ -148,6 +148,8 @@ rt_parameter rt_module_add_parameter(rt_module *module, const rt_parameter_info 
     grown[index] = *info;
     grown[index].name = rt_module_intern(module, info->name);
     grown[index].source.tensor_name = rt_module_intern(module, info->source.tensor_name);
+    grown[index].location.file = rt_module_intern(module, info->location.file);
+    grown[index].location.name = rt_module_intern(module, info->location.name);
     module->slots[parameter_slot(module, info->name)] = index + 1;
     module->parameter_count++;
     return (rt_parameter){index};

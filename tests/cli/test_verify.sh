@@ -46,8 +46,8 @@ done
 
 begin "training runs"
 if [ -d "$data/golden/ft_cls" ]; then
-    run 0 retort verify "$data/golden/ft_cls" "$data/golden/kd_bilstm" "$data/golden/lamb"
-    said "skipped $data/golden/lamb (trajectory): "
+    run 0 retort verify "$data/golden/ft_cls" "$data/golden/kd_bilstm" "$data/golden/mlm_nsp"
+    said "skipped $data/golden/mlm_nsp (trajectory): "
     said "2 passed, 0 failed, 1 skipped"
 else
     skip "no golden/ft_cls"

@@ -78,6 +78,8 @@ static bool read_kind(reader *r, const json_t *json, recipe_term *term) {
         return true;
     }
     if (strcmp(kind, "cross_entropy") == 0) {
+        bool has_own_labels = on && strstr(on, "next_sentence_label");
+        if (has_own_labels) return false;
         term->kind = "hard";
     } else if (strcmp(kind, "kl_divergence") == 0) {
         term->kind = "soft";
